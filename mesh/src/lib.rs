@@ -1,1 +1,13 @@
-//! mesh
+//! What makes a process a member of the mesh: mechanism only, no word of any business.
+//!
+//! Start at [`config`] and [`telemetry`] (how a process begins), then [`server`] (how it answers), [`tasks`] (how it ends).
+//! [`clock`], [`id`], [`random`] and [`money`] are the seams through which everything else reads the world.
+
+pub mod clock;
+pub mod config;
+pub mod id;
+pub mod money;
+pub mod random;
+pub mod status;
+pub mod tasks;
+pub mod telemetry;

@@ -4,7 +4,14 @@
 //! [`DESCRIPTORS`], from which edge-proxy learns its routes and every service its method policy.
 
 /// Generated code is not ours to lint.
-#[allow(clippy::all, clippy::as_conversions, clippy::large_futures, clippy::too_many_lines, missing_debug_implementations, unused_qualifications)]
+#[allow(
+    clippy::all,
+    clippy::as_conversions,
+    clippy::large_futures,
+    clippy::too_many_lines,
+    missing_debug_implementations,
+    unused_qualifications
+)]
 mod generated {
     include!(concat!(env!("OUT_DIR"), "/usher.rs"));
 }

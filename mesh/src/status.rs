@@ -1,0 +1,280 @@
+//! How a refusal leaves the process: a gRPC status with typed details.
+//!
+//! A service declares each reason as a [`Reason`] constant; `docs/ERRORS.md` is generated from those tables. [`Refusal`] builds the
+//! status. Internal text never leaves: [`internal`] logs it and answers a constant.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
+use tracing::error;
+
+/// Domain of every ErrorInfo.
+pub const DOMAIN: &str = "usher";
+
+/// Violations listed in one answer: enough to mend a form, few enough for the 8 KiB of headers that proxies allow.
+pub const VIOLATIONS_MAX: usize = 32;
+
+/// One row of `docs/ERRORS.md`.
+#[derive(Clone, Copy, Debug)]
+pub struct Reason {
+    /// UPPER_SNAKE name, the `reason` of ErrorInfo.
+    pub name: &'static str,
+    /// gRPC code it travels with.
+    pub code: Code,
+    /// What happened and what the caller should do.
+    pub meaning: &'static str,
+}
+
+impl Reason {
+    /// Declares a reason.
+    #[must_use]
+    pub const fn new(name: &'static str, code: Code, meaning: &'static str) -> Self {
+        Self {
+            name,
+            code,
+            meaning,
+        }
+    }
+
+    /// Starts a refusal with this reason.
+    pub fn refuse(&'static self, message: impl Into<String>) -> Refusal {
+        let mut details = ErrorDetails::new();
+        details.set_error_info(self.name, DOMAIN, std::collections::HashMap::new());
+        Refusal {
+            reason: self,
+            message: message.into(),
+            details,
+        }
+    }
+}
+
+/// The request is wrong in itself.
+pub const INVALID_REQUEST: Reason = Reason::new(
+    "INVALID_REQUEST",
+    Code::InvalidArgument,
+    "BadRequest lists every field and its remedy; do not repeat unchanged",
+);
+/// An id was used for something else.
+pub const REQUEST_ID_REUSED: Reason = Reason::new(
+    "REQUEST_ID_REUSED",
+    Code::InvalidArgument,
+    "this request_id came before with another body; use a new one",
+);
+/// The first call still runs.
+pub const REQUEST_IN_PROGRESS: Reason = Reason::new(
+    "REQUEST_IN_PROGRESS",
+    Code::Aborted,
+    "the first call with this request_id still runs; repeat after RetryInfo",
+);
+/// No token.
+pub const TOKEN_MISSING: Reason = Reason::new(
+    "TOKEN_MISSING",
+    Code::Unauthenticated,
+    "send authorization: Bearer <token>",
+);
+/// A token that does not hold.
+pub const TOKEN_INVALID: Reason = Reason::new(
+    "TOKEN_INVALID",
+    Code::Unauthenticated,
+    "signature, algorithm, issuer, audience or claims are wrong; log in again",
+);
+/// A token past its time.
+pub const TOKEN_EXPIRED: Reason = Reason::new(
+    "TOKEN_EXPIRED",
+    Code::Unauthenticated,
+    "get a fresh token and repeat",
+);
+/// A token without the role.
+pub const ROLE_REQUIRED: Reason = Reason::new(
+    "ROLE_REQUIRED",
+    Code::PermissionDenied,
+    "the token lacks the role or scope; ErrorInfo names it",
+);
+/// A peer that may not call.
+pub const CALLER_NOT_ALLOWED: Reason = Reason::new(
+    "CALLER_NOT_ALLOWED",
+    Code::PermissionDenied,
+    "only the named services of the mesh may call this method",
+);
+/// Too much at once.
+pub const OVERLOADED: Reason = Reason::new(
+    "OVERLOADED",
+    Code::ResourceExhausted,
+    "the process works at its limit; repeat after RetryInfo",
+);
+/// Too often.
+pub const RATE_LIMITED: Reason = Reason::new(
+    "RATE_LIMITED",
+    Code::ResourceExhausted,
+    "too many calls of this subject; repeat after RetryInfo",
+);
+/// Something needed does not answer.
+pub const DEPENDENCY_DOWN: Reason = Reason::new(
+    "DEPENDENCY_DOWN",
+    Code::Unavailable,
+    "a server this call needs does not answer; repeat after RetryInfo",
+);
+/// On the way out.
+pub const SHUTTING_DOWN: Reason = Reason::new(
+    "SHUTTING_DOWN",
+    Code::Unavailable,
+    "this instance stops; repeat at once elsewhere",
+);
+/// Out of time.
+pub const DEADLINE_PASSED: Reason = Reason::new(
+    "DEADLINE_PASSED",
+    Code::DeadlineExceeded,
+    "no answer in time; the outcome is unknown, repeat with the same request_id",
+);
+/// Our fault.
+pub const INTERNAL: Reason = Reason::new(
+    "INTERNAL",
+    Code::Internal,
+    "a fault on our side, logged with the request id; repeat with the same request_id",
+);
+
+/// The reasons of this module.
+pub const REASONS: &[&Reason] = &[
+    &INVALID_REQUEST,
+    &REQUEST_ID_REUSED,
+    &REQUEST_IN_PROGRESS,
+    &TOKEN_MISSING,
+    &TOKEN_INVALID,
+    &TOKEN_EXPIRED,
+    &ROLE_REQUIRED,
+    &CALLER_NOT_ALLOWED,
+    &OVERLOADED,
+    &RATE_LIMITED,
+    &DEPENDENCY_DOWN,
+    &SHUTTING_DOWN,
+    &DEADLINE_PASSED,
+    &INTERNAL,
+];
+
+/// A status in the making.
+#[derive(Debug)]
+pub struct Refusal {
+    reason: &'static Reason,
+    message: String,
+    details: ErrorDetails,
+}
+
+impl Refusal {
+    /// Adds a fact to ErrorInfo's metadata.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: impl fmt::Display) -> Self {
+        if let Some(mut info) = self.details.error_info().cloned() {
+            info.metadata.insert(key.to_owned(), value.to_string());
+            self.details
+                .set_error_info(info.reason, info.domain, info.metadata);
+        }
+        self
+    }
+
+    /// Says when to try again.
+    #[must_use]
+    pub fn retry_after(mut self, delay: Duration) -> Self {
+        self.details.set_retry_info(Some(delay));
+        self
+    }
+
+    /// Names what stands in the way: (type, subject, description).
+    #[must_use]
+    pub fn precondition(mut self, kind: &str, subject: &str, description: &str) -> Self {
+        self.details
+            .add_precondition_failure_violation(kind, subject, description);
+        self
+    }
+
+    /// Names the limit that was reached: (subject, description).
+    #[must_use]
+    pub fn quota(mut self, subject: &str, description: &str) -> Self {
+        self.details
+            .add_quota_failure_violation(subject, description);
+        self
+    }
+}
+
+impl From<Refusal> for Status {
+    fn from(refusal: Refusal) -> Self {
+        Self::with_error_details(refusal.reason.code, refusal.message, refusal.details)
+    }
+}
+
+/// Collects everything that is wrong with a request before it is refused.
+#[derive(Debug, Default)]
+pub struct Violations {
+    list: Vec<FieldViolation>,
+    more: usize,
+}
+
+impl Violations {
+    /// None yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Notes that `field` (a path such as `lines[3].ord`) breaks a rule; `remedy` says what would be right.
+    pub fn add(&mut self, field: impl Into<String>, remedy: impl Into<String>) {
+        if self.list.len() < VIOLATIONS_MAX {
+            self.list.push(FieldViolation::new(field, remedy));
+        } else {
+            self.more += 1;
+        }
+    }
+
+    /// Whether nothing is wrong.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// `value`, or a refusal with `reason` that lists every violation.
+    pub fn finish<T>(self, reason: &'static Reason, value: Option<T>) -> Result<T, Status> {
+        match value {
+            Some(value) if self.list.is_empty() => Ok(value),
+            _ => Err(self.refuse(reason)),
+        }
+    }
+
+    /// The refusal that lists every violation.
+    #[must_use]
+    pub fn refuse(self, reason: &'static Reason) -> Status {
+        let first = self.list.first().map_or_else(
+            || "the request is not valid".to_owned(),
+            |violation| format!("{}: {}", violation.field, violation.description),
+        );
+        let others = self.list.len().saturating_sub(1) + self.more;
+        let message = if others > 0 {
+            format!("{first} (and {others} more)")
+        } else {
+            first
+        };
+        let mut refusal = reason.refuse(message);
+        refusal.details.set_bad_request(self.list);
+        refusal.into()
+    }
+}
+
+/// Logs `error` with its causes and answers INTERNAL without any of it.
+pub fn internal(error: &(dyn StdError + 'static)) -> Status {
+    error!(error = chain(error), "a request failed: {}", chain(error));
+    INTERNAL.refuse("internal error").into()
+}
+
+/// An error and its causes in one line.
+#[must_use]
+pub fn chain(error: &(dyn StdError + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        text.push_str(": ");
+        text.push_str(&next.to_string());
+        cause = next.source();
+    }
+    text
+}
