@@ -5,9 +5,13 @@
 
 pub mod clock;
 pub mod config;
+pub mod descriptors;
 pub mod id;
+pub mod identity;
 pub mod money;
+pub mod policy;
 pub mod random;
 pub mod status;
 pub mod tasks;
 pub mod telemetry;
+pub mod trace;

@@ -46,7 +46,7 @@ impl Reason {
         Refusal {
             reason: self,
             message: message.into(),
-            details,
+            details: Box::new(details),
         }
     }
 }
@@ -159,7 +159,7 @@ pub const REASONS: &[&Reason] = &[
 pub struct Refusal {
     reason: &'static Reason,
     message: String,
-    details: ErrorDetails,
+    details: Box<ErrorDetails>,
 }
 
 impl Refusal {
@@ -200,7 +200,7 @@ impl Refusal {
 
 impl From<Refusal> for Status {
     fn from(refusal: Refusal) -> Self {
-        Self::with_error_details(refusal.reason.code, refusal.message, refusal.details)
+        Self::with_error_details(refusal.reason.code, refusal.message, *refusal.details)
     }
 }
 

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, error, info_span, warn};
 
-use crate::random;
+use crate::{random, trace};
 
 /// Blocking calls at once (password hashing, image drawing): more would only queue behind two cores.
 const BLOCKING_MAX: usize = 8;
@@ -71,9 +71,10 @@ impl Tasks {
     {
         let entry = Entry::new(&self.inner, name);
         let span = info_span!("task", task = name);
+        let trace = trace::current();
         let owned = async move {
             let _entry = entry;
-            work.await
+            trace::within(trace, work).await
         };
         self.inner.tracker.spawn(owned.instrument(span))
     }
