@@ -3,14 +3,19 @@
 //! Start at [`config`] and [`telemetry`] (how a process begins), then [`server`] (how it answers), [`tasks`] (how it ends).
 //! [`clock`], [`id`], [`random`] and [`money`] are the seams through which everything else reads the world.
 
+pub mod admin;
+pub mod client;
 pub mod clock;
 pub mod config;
 pub mod descriptors;
+pub mod health;
 pub mod id;
 pub mod identity;
 pub mod money;
 pub mod policy;
 pub mod random;
+pub mod server;
+mod signals;
 pub mod status;
 pub mod tasks;
 pub mod telemetry;
