@@ -13,6 +13,7 @@ pub mod id;
 pub mod identity;
 pub mod money;
 pub mod policy;
+pub mod process;
 pub mod random;
 pub mod server;
 mod signals;

@@ -25,6 +25,7 @@ use tonic_health::server::HealthReporter;
 use tower::Service;
 use tracing::{info, warn};
 
+use crate::admin;
 use crate::config::Secret;
 use crate::descriptors::{self, BrokenDescriptors};
 use crate::health::Health;
@@ -32,7 +33,6 @@ use crate::identity::{JwksError, TokenVerifier};
 use crate::policy::{Policies, PolicyError};
 use crate::tasks::Tasks;
 use crate::telemetry::Telemetry;
-use crate::{admin, signals};
 
 mod access_log;
 mod authorize;
@@ -314,11 +314,6 @@ fn follow_health(
             }
         }
     });
-}
-
-/// Cancelled at the first SIGTERM or SIGINT.
-pub fn shutdown_signal(tasks: &Tasks) -> CancellationToken {
-    signals::shutdown(tasks)
 }
 
 #[cfg(test)]
