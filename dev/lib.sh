@@ -7,7 +7,8 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 RUN_DIR=$ROOT/.run
 # Debian keeps servers in /usr/sbin, which an ordinary user's PATH may lack.
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
-STARTED_AT=${EPOCHREALTIME/[.,]/}
+# A caller that started us hands its clock over, so that progress lines agree.
+STARTED_AT=${USHER_DEV_STARTED_AT:-${EPOCHREALTIME/[.,]/}}
 PROG=${0##*/}
 # Data that others could not read anyway lives in folders they may pass through:
 # Postgres runs as a user of its own. Secret files are created with mode 600.
@@ -124,7 +125,8 @@ http_ok() { # host:port path -> 0 on status 200; bash alone, curl may be missing
         exec 3<>"/dev/tcp/${1%:*}/${1##*:}" || exit 1
         printf 'GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n' "$2" "$1" >&3
         IFS= read -r -t 2 line <&3 && printf '%s' "$line"
-    ) || return 1
+        timeout 2 cat <&3 >/dev/null # to the end, or the server logs a broken connection
+    ) || true
     [[ $status == HTTP/1.?" 200"* ]]
 }
 
