@@ -12,6 +12,7 @@ pub mod health;
 pub mod id;
 pub mod identity;
 pub mod money;
+pub mod pg;
 pub mod policy;
 pub mod process;
 pub mod random;

@@ -1,0 +1,17 @@
+//! Postgres: bounded pools, transactions that end whatever happens to their caller, migrations, idempotent requests.
+//!
+//! A use case calls [`Database::transaction`] and gives store functions the connection, never the pool. Inside a transaction nothing
+//! else is awaited: no gRPC, AMQP, Redis or HTTP, and no second connection. [`TxError`] is what a service maps to a status, arm by arm.
+
+mod database;
+mod error;
+mod migrate;
+mod pool;
+pub mod testing;
+mod transaction;
+
+pub use database::{Database, DatabaseOptions};
+pub use diesel_async::AsyncPgConnection as Connection;
+pub use error::{ConnectError, DomainError, TxError, constraint};
+pub use migrate::{MigrateError, migrate};
+pub use transaction::{AsyncWork, now};

@@ -1,0 +1,9 @@
+//! Tests of mesh against a real Postgres and a real RabbitMQ.
+#![expect(
+    clippy::unwrap_used,
+    reason = "what cannot go on here is a failed test"
+)]
+
+mod database;
+mod migrate;
+mod support;

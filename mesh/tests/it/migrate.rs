@@ -1,0 +1,39 @@
+//! Migrations and the conventions of the tables of mesh.
+
+use std::sync::Arc;
+
+use mesh::pg::migrate;
+use mesh::pg::testing::TestDatabase;
+use mesh::tasks::Tasks;
+
+use crate::support::Fixture;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_instances_that_start_together_both_succeed() {
+    let storage = Arc::new(TestDatabase::create().await.unwrap());
+    let tasks = Tasks::new();
+    let start = || {
+        let storage = Arc::clone(&storage);
+        tasks.spawn("instance", async move { migrate(storage.url(), &[]).await })
+    };
+    let (a, b) = (start(), start());
+    a.await.unwrap().unwrap();
+    b.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_table_and_column_of_mesh_has_a_comment() {
+    let fixture = Fixture::new().await;
+    fixture.sql("DROP TABLE effect").await;
+    let bare = "SELECT count(*) AS n FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+        WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.relname NOT LIKE '\\_\\_%'
+        AND a.attnum > 0 AND NOT a.attisdropped
+        AND (col_description(c.oid, a.attnum) IS NULL OR obj_description(c.oid, 'pg_class') IS NULL)";
+    assert_eq!(fixture.number(bare).await, 0);
+    fixture.sql("CREATE TABLE effect (n bigint)").await;
+    assert_eq!(
+        fixture.number(bare).await,
+        1,
+        "the check sees a bare column"
+    );
+}
