@@ -5,8 +5,10 @@
 
 mod database;
 mod error;
+pub mod idempotency;
 mod migrate;
 mod pool;
+mod schema;
 pub mod testing;
 mod transaction;
 

@@ -5,5 +5,6 @@
 )]
 
 mod database;
+mod idempotency;
 mod migrate;
 mod support;
