@@ -37,3 +37,31 @@ async fn every_table_and_column_of_mesh_has_a_comment() {
         "the check sees a bare column"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_audit_log_only_grows() {
+    use diesel_async::SimpleAsyncConnection;
+    use mesh::pg::audit::{Entry, append};
+
+    let fixture = Fixture::new().await;
+    let mut connection = fixture.connection().await;
+    let entry = Entry {
+        method: "a.B/C",
+        subject: "somebody",
+        reason: "because",
+        resource_id: "this",
+        code: tonic::Code::FailedPrecondition,
+    };
+    append(&mut connection, &entry).await.unwrap();
+    for change in [
+        "UPDATE audit_log SET reason = ''",
+        "DELETE FROM audit_log",
+        "TRUNCATE audit_log",
+    ] {
+        assert!(connection.batch_execute(change).await.is_err(), "{change}");
+    }
+    let rows = fixture
+        .number("SELECT count(*) AS n FROM audit_log WHERE code = 'FailedPrecondition'")
+        .await;
+    assert_eq!(rows, 1);
+}
