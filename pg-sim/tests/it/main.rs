@@ -1,0 +1,7 @@
+//! The simulator over a real socket.
+#![cfg(test)] // so that clippy knows these modules as tests
+
+mod harness;
+mod idempotency;
+mod oracle;
+mod statuses;
