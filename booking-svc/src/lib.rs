@@ -1,0 +1,5 @@
+//! booking-svc: what is on sale, who holds it, who bought it.
+//!
+//! [`domain`] decides and touches nothing: no IO, no clock, no randomness.
+
+pub mod domain;
