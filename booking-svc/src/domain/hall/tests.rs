@@ -3,6 +3,8 @@ use std::collections::HashSet;
 use super::*;
 use crate::domain::plan;
 
+mod demo;
+
 fn row(zone: &str, row: &str, from: u32, to: u32, grade: &str) -> RowRange {
     RowRange {
         zone: zone.to_owned(),
