@@ -5,6 +5,8 @@
 
 pub mod finding;
 pub mod hall;
+pub mod hold;
+pub mod inventory;
 pub mod limits;
 pub mod plan;
 pub mod text;

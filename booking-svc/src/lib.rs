@@ -2,4 +2,6 @@
 //!
 //! [`domain`] decides and touches nothing: no IO, no clock, no randomness.
 
+pub mod app;
 pub mod domain;
+pub mod store;

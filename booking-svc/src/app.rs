@@ -1,0 +1,3 @@
+//! Use cases: begin, load, decide, save, append to the outbox, commit.
+
+pub mod inventory;

@@ -1,0 +1,416 @@
+//! A plain model beside the decider: random holds, releases, expiries, pins, confirms and frees, with the invariants checked after each.
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::hold::{ClaimState, HoldState};
+
+const AREA: i32 = 4;
+const AREA_ROOM: i32 = 5;
+const BUYERS: u128 = 3;
+const CAP: i32 = 4;
+
+fn id(number: u128) -> Uuid {
+    Uuid::from_u128(number)
+}
+
+fn start() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_800_000_000, 0).unwrap()
+}
+
+fn krw(units: i64) -> Money {
+    Money::new(units, "KRW".parse().unwrap())
+}
+
+/// Two pools of two shows; each has four seats and an area for five.
+fn world() -> Snapshot {
+    let mut snapshot = Snapshot::default();
+    for pool in 1..=2 {
+        let rules = ShowRules {
+            published: true,
+            sale_open_time: start(),
+            sale_close_time: start() + TimeDelta::days(1),
+            units_per_buyer_max: CAP,
+            hold_ttl: Duration::from_secs(300),
+            currency: "KRW".parse().unwrap(),
+        };
+        snapshot.shows.insert(id(100 + pool), rules);
+        let start_time = start() + TimeDelta::days(2);
+        snapshot.pools.insert(
+            id(pool),
+            Pool {
+                show_id: id(100 + pool),
+                start_time,
+            },
+        );
+        for ord in 0..=AREA {
+            let exclusive = ord != AREA;
+            let room = if exclusive { 1 } else { AREA_ROOM };
+            let unit = Unit {
+                grade: "R".into(),
+                exclusive,
+                room,
+                held: 0,
+                sold: 0,
+                price: krw(1000),
+            };
+            snapshot.units.insert(
+                UnitKey {
+                    pool_id: id(pool),
+                    ord,
+                },
+                unit,
+            );
+        }
+    }
+    snapshot
+}
+
+fn hold(hold: u128, buyer: u128, wishes: &[(u128, i32, i32)]) -> Command {
+    let wishes = wishes.iter().map(|(pool, ord, quantity)| Wish {
+        unit: UnitKey {
+            pool_id: id(*pool),
+            ord: *ord,
+        },
+        quantity: *quantity,
+    });
+    Command::Hold(HoldUnits {
+        hold_id: id(1000 + hold),
+        account_id: id(buyer),
+        buyer_reference: None,
+        request_hash: vec![],
+        wishes: wishes.collect(),
+    })
+}
+
+fn rejection(snapshot: &Snapshot, command: &Command, now: DateTime<Utc>) -> Rejection {
+    decide(snapshot, command, now).unwrap_err()
+}
+
+fn carry_out(snapshot: &mut Snapshot, command: &Command, now: DateTime<Utc>) -> Hold {
+    match decide(snapshot, command, now).unwrap() {
+        Decision::Unchanged(hold) => hold,
+        Decision::Change(change) => {
+            snapshot.apply(&change);
+            change.hold
+        }
+    }
+}
+
+#[test]
+fn the_window_of_the_sale_is_kept() {
+    let (world, wish) = (world(), hold(1, 1, &[(1, 0, 1)]));
+    let early = start() - TimeDelta::seconds(1);
+    assert!(matches!(
+        rejection(&world, &wish, early),
+        Rejection::SaleNotOpen { .. }
+    ));
+    assert!(decide(&world, &wish, start()).is_ok());
+    let close = start() + TimeDelta::days(1);
+    assert!(matches!(
+        rejection(&world, &wish, close),
+        Rejection::SaleClosed(_)
+    ));
+    let mut late_sale = world.clone();
+    late_sale.shows.get_mut(&id(101)).unwrap().sale_close_time = start() + TimeDelta::days(9);
+    let curtain = start() + TimeDelta::days(2);
+    assert!(matches!(
+        rejection(&late_sale, &wish, curtain),
+        Rejection::PerformanceStarted(_)
+    ));
+}
+
+#[test]
+fn a_draft_is_as_good_as_absent() {
+    let mut world = world();
+    world.shows.get_mut(&id(101)).unwrap().published = false;
+    let refused = rejection(&world, &hold(1, 1, &[(1, 0, 1)]), start());
+    assert_eq!(refused, Rejection::PoolNotFound(id(1)));
+    let refused = rejection(&world, &hold(1, 1, &[(9, 0, 1)]), start());
+    assert_eq!(refused, Rejection::PoolNotFound(id(9)));
+}
+
+#[test]
+fn a_wrong_line_is_named() {
+    let world = world();
+    let refused = rejection(&world, &hold(1, 1, &[(1, 0, 1), (1, 77, 1)]), start());
+    assert_eq!(refused, Rejection::UnknownUnit(1));
+    let refused = rejection(&world, &hold(1, 1, &[(1, 0, 2)]), start());
+    assert_eq!(refused, Rejection::SeatQuantity(0));
+    let mut mixed = world;
+    mixed
+        .units
+        .get_mut(&UnitKey {
+            pool_id: id(2),
+            ord: 0,
+        })
+        .unwrap()
+        .price = Money::new(1, "EUR".parse().unwrap());
+    let refused = rejection(&mixed, &hold(1, 1, &[(1, 0, 1), (2, 0, 1)]), start());
+    assert_eq!(refused, Rejection::TwoCurrencies);
+}
+
+#[test]
+fn all_or_nothing_and_every_taken_unit_is_told() {
+    let mut world = world();
+    carry_out(&mut world, &hold(1, 1, &[(1, 0, 1), (1, 1, 1)]), start());
+    let before = format!("{world:?}");
+    let refused = rejection(
+        &world,
+        &hold(2, 2, &[(1, 1, 1), (1, 2, 1), (1, 0, 1)]),
+        start(),
+    );
+    let Rejection::UnitsTaken(units) = refused else {
+        panic!("{refused:?}")
+    };
+    assert_eq!(
+        units.iter().map(|(unit, _)| unit.ord).collect::<Vec<_>>(),
+        [1, 0]
+    );
+    assert!(units.iter().all(|(_, level)| *level == Level::HeldOut));
+    assert_eq!(format!("{world:?}"), before);
+}
+
+#[test]
+fn a_replay_answers_the_hold_as_it_is_and_another_body_is_refused() {
+    let mut world = world();
+    let first = carry_out(&mut world, &hold(1, 1, &[(1, 0, 1)]), start());
+    let released = Command::Release {
+        hold_id: first.hold_id,
+        account_id: id(1),
+    };
+    carry_out(&mut world, &released, start());
+    let again = carry_out(&mut world, &hold(1, 1, &[(1, 0, 1)]), start());
+    assert_eq!(again.state, HoldState::Released);
+    assert_eq!(
+        rejection(&world, &hold(1, 2, &[(1, 0, 1)]), start()),
+        Rejection::RequestIdReused
+    );
+    let mut other = hold(1, 1, &[(1, 0, 1)]);
+    let Command::Hold(body) = &mut other else {
+        unreachable!()
+    };
+    body.request_hash = vec![1];
+    assert_eq!(
+        rejection(&world, &other, start()),
+        Rejection::RequestIdReused
+    );
+}
+
+#[test]
+fn the_cap_counts_a_person_over_all_holds_of_a_show() {
+    let mut world = world();
+    carry_out(&mut world, &hold(1, 1, &[(1, AREA, 3)]), start());
+    let refused = rejection(&world, &hold(2, 1, &[(1, 0, 1), (1, 1, 1)]), start());
+    let cap = Rejection::BuyerCapReached {
+        show_id: id(101),
+        max: CAP,
+        taken: 3,
+        asked: 2,
+    };
+    assert_eq!(refused, cap);
+    carry_out(&mut world, &hold(3, 1, &[(2, 0, 1), (2, 1, 1)]), start());
+    carry_out(&mut world, &hold(4, 1, &[(1, 0, 1)]), start());
+}
+
+#[test]
+fn expiry_is_a_permission_and_money_in_flight_withdraws_it() {
+    let mut world = world();
+    let made = carry_out(&mut world, &hold(1, 1, &[(1, 0, 1)]), start());
+    let expire = Command::Expire {
+        hold_id: made.hold_id,
+    };
+    assert_eq!(
+        carry_out(&mut world, &expire, start()).state,
+        HoldState::Held
+    );
+    let late = made.expire_time;
+    let mut paying = world.clone();
+    paying.holds.get_mut(&made.hold_id).unwrap().state = HoldState::Paying;
+    assert_eq!(
+        carry_out(&mut paying, &expire, late).state,
+        HoldState::Paying
+    );
+    assert_eq!(
+        carry_out(&mut world, &expire, late).state,
+        HoldState::Expired
+    );
+    assert_eq!(
+        world.units[&UnitKey {
+            pool_id: id(1),
+            ord: 0
+        }]
+            .held,
+        0
+    );
+}
+
+/// The state a command leaves a hold in, from each state; `None` where it is refused.
+fn check_states(command: &Command, expected: [Option<HoldState>; 6]) {
+    use HoldState::*;
+    for (from, expected) in [Held, Paying, Closing, Confirmed, Released, Expired]
+        .into_iter()
+        .zip(expected)
+    {
+        let mut world = world();
+        let made = carry_out(&mut world, &hold(1, 1, &[(1, 0, 1)]), start());
+        world.holds.get_mut(&made.hold_id).unwrap().state = from;
+        let after = match decide(&world, command, made.expire_time) {
+            Ok(Decision::Change(change)) => Some(change.hold.state),
+            Ok(Decision::Unchanged(hold)) => Some(hold.state),
+            Err(rejection) => {
+                assert_eq!(rejection, Rejection::WrongState(from));
+                None
+            }
+        };
+        assert_eq!(after, expected, "{command:?} from {from:?}");
+    }
+}
+
+#[test]
+fn every_command_in_every_state() {
+    use HoldState::*;
+    let hold_id = id(1001);
+    let free = |released| Command::Free { hold_id, released };
+    let (released, expired) = (Some(Released), Some(Expired));
+    check_states(
+        &Command::Release {
+            hold_id,
+            account_id: id(1),
+        },
+        [released, None, None, None, released, expired],
+    );
+    check_states(
+        &Command::Expire { hold_id },
+        [
+            expired,
+            Some(Paying),
+            Some(Closing),
+            Some(Confirmed),
+            released,
+            expired,
+        ],
+    );
+    check_states(
+        &Command::Confirm { hold_id },
+        [None, Some(Confirmed), None, Some(Confirmed), None, None],
+    );
+    check_states(
+        &free(true),
+        [None, released, released, None, released, expired],
+    );
+    check_states(
+        &free(false),
+        [None, expired, expired, None, released, expired],
+    );
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Do(Command),
+    /// What a saga does to a hold's state alone.
+    Turn(u128, HoldState, HoldState),
+    Wait(i64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let wish = (1..=2_u128, 0..=AREA, 1..=3_i32)
+        .prop_map(|(pool, ord, quantity)| (pool, ord, if ord == AREA { quantity } else { 1 }));
+    let wishes = prop::collection::btree_map(
+        (1..=2_u128, 0..=AREA),
+        wish.prop_map(|(_, _, quantity)| quantity),
+        1..4,
+    );
+    let holds = (0..12_u128, 1..=BUYERS, wishes).prop_map(|(number, buyer, wishes)| {
+        let list: Vec<_> = wishes
+            .into_iter()
+            .map(|((pool, ord), quantity)| (pool, ord, if ord == AREA { quantity } else { 1 }))
+            .collect();
+        Step::Do(hold(number, buyer, &list))
+    });
+    let named = 0..12_u128;
+    prop_oneof![
+        4 => holds,
+        1 => (named.clone(), 1..=BUYERS).prop_map(|(n, b)| Step::Do(Command::Release { hold_id: id(1000 + n), account_id: id(b) })),
+        2 => named.clone().prop_map(|n| Step::Do(Command::Expire { hold_id: id(1000 + n) })),
+        1 => named.clone().prop_map(|n| Step::Do(Command::Confirm { hold_id: id(1000 + n) })),
+        1 => (named.clone(), any::<bool>()).prop_map(|(n, released)| Step::Do(Command::Free { hold_id: id(1000 + n), released })),
+        2 => named.clone().prop_map(|n| Step::Turn(n, HoldState::Held, HoldState::Paying)),
+        1 => named.clone().prop_map(|n| Step::Turn(n, HoldState::Paying, HoldState::Held)),
+        1 => named.prop_map(|n| Step::Turn(n, HoldState::Paying, HoldState::Closing)),
+        1 => (1..400_i64).prop_map(Step::Wait),
+    ]
+}
+
+/// The equations of the audit, from the holds alone.
+fn audit(snapshot: &Snapshot) {
+    let mut held: BTreeMap<UnitKey, i32> = BTreeMap::new();
+    let mut sold: BTreeMap<UnitKey, i32> = BTreeMap::new();
+    let mut taken: BTreeMap<CapKey, i32> = BTreeMap::new();
+    for hold in snapshot.holds.values() {
+        for line in &hold.lines {
+            match hold.state.claims() {
+                ClaimState::Held => *held.entry(line.unit).or_default() += line.quantity,
+                ClaimState::Sold => *sold.entry(line.unit).or_default() += line.quantity,
+                ClaimState::Freed => continue,
+            }
+            *taken.entry((line.show_id, hold.buyer())).or_default() += line.quantity;
+        }
+    }
+    for (key, unit) in &snapshot.units {
+        assert_eq!(
+            unit.held,
+            held.get(key).copied().unwrap_or_default(),
+            "held of {key:?}"
+        );
+        assert_eq!(
+            unit.sold,
+            sold.get(key).copied().unwrap_or_default(),
+            "sold of {key:?}"
+        );
+        assert!(unit.held + unit.sold <= unit.room, "{key:?} is oversold");
+    }
+    for (key, cap) in &snapshot.caps {
+        assert_eq!(
+            cap.taken,
+            taken.get(key).copied().unwrap_or_default(),
+            "cap of {key:?}"
+        );
+        assert!(cap.taken <= cap.taken_max, "cap of {key:?} is passed");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn no_order_of_commands_breaks_the_equations(steps in prop::collection::vec(step(), 1..80)) {
+        let (mut snapshot, mut now) = (world(), start());
+        for step in steps {
+            match step {
+                Step::Wait(seconds) => now += TimeDelta::seconds(seconds),
+                Step::Turn(number, from, to) => {
+                    if let Some(hold) = snapshot.holds.get_mut(&id(1000 + number)) && hold.state == from {
+                        hold.state = to;
+                    }
+                }
+                Step::Do(command) => {
+                    let before = snapshot.clone();
+                    match decide(&snapshot, &command, now) {
+                        Ok(Decision::Change(change)) => snapshot.apply(&change),
+                        Ok(Decision::Unchanged(_)) | Err(_) => {}
+                    }
+                    // A hold keeps its lines, total and owner whatever happens to it.
+                    for (hold_id, hold) in &before.holds {
+                        let after = &snapshot.holds[hold_id];
+                        prop_assert_eq!((&hold.lines, hold.total, hold.account_id), (&after.lines, after.total, after.account_id));
+                    }
+                }
+            }
+            audit(&snapshot);
+        }
+    }
+}
