@@ -65,9 +65,14 @@ impl ErrorWriter {
     }
 
     fn write(&self, http: StatusCode, code: Code, status: &Status) -> Response<Bytes> {
-        let details: Vec<Json> = status
+        // The reason is what a client branches on, so it stands first whatever the order on the wire.
+        let (reason, rest): (Vec<&Any>, _) = status
             .details
             .iter()
+            .partition(|any| any.type_url.ends_with("/google.rpc.ErrorInfo"));
+        let details: Vec<Json> = reason
+            .into_iter()
+            .chain(rest)
             .filter_map(|any| self.detail(any))
             .collect();
         let body = json!({"error": {

@@ -95,8 +95,9 @@ impl Failure {
         failure
     }
 
-    /// Another HTTP status than the one of the code.
-    fn http(mut self, http: StatusCode) -> Self {
+    /// Another HTTP status than the one of the code, where HTTP has a word of its own for what happened.
+    #[must_use]
+    pub fn http(mut self, http: StatusCode) -> Self {
         self.0.http = http;
         self
     }

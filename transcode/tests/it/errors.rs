@@ -57,6 +57,14 @@ fn details_of_a_service_come_out_typed_without_debug_info() {
 }
 
 #[test]
+fn the_reason_stands_first() {
+    let info = j!({"@type": kind("ErrorInfo"), "reason": "R", "domain": "usher"});
+    let retry = j!({"@type": kind("RetryInfo"), "retryDelay": "1s"});
+    let response = writer().status(8, "m", &details(&j!([retry, info])));
+    assert_eq!(error(&response)["details"], j!([info, retry]));
+}
+
+#[test]
 fn details_outside_the_pool_and_broken_ones_stay_inside() {
     let any = |url: &str, value: &[u8]| prost_types::Any {
         type_url: url.to_owned(),
