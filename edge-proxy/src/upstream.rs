@@ -1,0 +1,105 @@
+//! The call to the service behind: bytes in, bytes out, within the time that is left.
+
+use std::error::Error;
+use std::time::Duration;
+
+use bytes::{Buf, BufMut, Bytes};
+use mesh::random;
+use mesh::status::{DEADLINE_PASSED, DEPENDENCY_DOWN, chain};
+use tokio::time::timeout;
+use tonic::client::Grpc;
+use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::metadata::MetadataMap;
+use tonic::{Extensions, Request, Status, TimeoutExpired};
+use tracing::warn;
+
+use crate::door::RETRY;
+use crate::table::Entry;
+
+/// Largest answer taken from a service: twenty times the longest page of today.
+const RESPONSE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Calls the method and answers its encoded response.
+///
+/// # Errors
+/// The status of the service as it is; one of our own when it does not answer.
+pub(crate) async fn call(
+    entry: &Entry,
+    message: Bytes,
+    metadata: MetadataMap,
+    budget: Duration,
+) -> Result<Bytes, Status> {
+    let mut request = Request::from_parts(metadata, Extensions::default(), message);
+    request.set_timeout(budget);
+    let mut client = Grpc::new(entry.channel.clone()).max_decoding_message_size(RESPONSE_BYTES_MAX);
+    let call = async {
+        client
+            .ready()
+            .await
+            .map_err(|error| Status::from_error(Box::new(error)))?;
+        client.unary(request, entry.path.clone(), Raw).await
+    };
+    match timeout(budget, call).await {
+        Ok(Ok(response)) => Ok(response.into_inner()),
+        Ok(Err(status)) => Err(explain(entry, status)),
+        Err(_) => Err(passed()),
+    }
+}
+
+/// A status with a source was made on this side of the wire; its text is about our network and stays here.
+fn explain(entry: &Entry, status: Status) -> Status {
+    let Some(source) = status.source() else {
+        return status;
+    };
+    let mut causes = std::iter::successors(Some(source), |error| (*error).source());
+    if causes.any(|error| error.is::<TimeoutExpired>()) {
+        return passed();
+    }
+    warn!(error = chain(&status), method = %entry.path, "{} was not answered", entry.path);
+    let refusal = DEPENDENCY_DOWN.refuse("the service behind this method does not answer");
+    refusal.retry_after(RETRY + random::jitter(RETRY)).into()
+}
+
+fn passed() -> Status {
+    DEADLINE_PASSED
+        .refuse("the call did not end within its deadline")
+        .into()
+}
+
+/// Messages are encoded and decoded elsewhere; gRPC only frames them.
+#[derive(Clone, Copy, Debug)]
+struct Raw;
+
+impl Codec for Raw {
+    type Encode = Bytes;
+    type Decode = Bytes;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+
+    fn decoder(&mut self) -> Self {
+        Self
+    }
+}
+
+impl Encoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn encode(&mut self, message: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        buffer.put(message);
+        Ok(())
+    }
+}
+
+impl Decoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        Ok(Some(buffer.copy_to_bytes(buffer.remaining())))
+    }
+}

@@ -1,0 +1,20 @@
+//! The door over real sockets, with a real gRPC server behind it.
+
+// Clippy allows these in test functions only; here everything is one.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+mod access;
+mod bodies;
+mod calls;
+mod contracts;
+mod door;
+mod limits;
+mod operations;
+mod rates;
+mod services;
+mod tidy;
