@@ -1,0 +1,5 @@
+//! payment-svc: takes money through providers and returns it, and never guesses.
+//!
+//! [`domain`] decides and touches nothing.
+
+pub mod domain;
