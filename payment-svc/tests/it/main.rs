@@ -1,0 +1,5 @@
+//! payment-svc against a real gateway simulator, and later real servers.
+#![cfg(test)] // so that clippy knows these modules as tests
+
+mod gateway;
+mod toss;
