@@ -1,4 +1,7 @@
 //! Rows and the database: functions that take a connection, never the pool.
 
+pub mod bookings;
 pub mod holds;
 pub mod inventory;
+pub mod sagas;
+pub mod tickets;

@@ -1,0 +1,391 @@
+//! Bookings and their lines.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use diesel::QueryResult;
+use diesel::deserialize::QueryableByName;
+use diesel::sql_types::{
+    Array, BigInt, Binary, Bool, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid,
+};
+use diesel_async::RunQueryDsl;
+use mesh::money::Money;
+use mesh::pg::Connection;
+use uuid::Uuid;
+
+use super::holds::{Lock, currency, unreadable};
+use crate::domain::booking::{Booking, BookingLine, BookingState, Failure, Method};
+use crate::domain::hold::{Hold, UnitKey};
+use crate::domain::saga::BookingTurn;
+
+#[derive(QueryableByName)]
+struct BookingRow {
+    #[diesel(sql_type = SqlUuid)]
+    booking_id: Uuid,
+    #[diesel(sql_type = SqlUuid)]
+    account_id: Uuid,
+    #[diesel(sql_type = SqlUuid)]
+    hold_id: Uuid,
+    #[diesel(sql_type = SqlUuid)]
+    request_id: Uuid,
+    #[diesel(sql_type = Binary)]
+    request_hash: Vec<u8>,
+    #[diesel(sql_type = Text)]
+    state: String,
+    #[diesel(sql_type = Text)]
+    method: String,
+    #[diesel(sql_type = SqlUuid)]
+    payment_id: Uuid,
+    #[diesel(sql_type = BigInt)]
+    total_amount: i64,
+    #[diesel(sql_type = Text)]
+    currency: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    failure_reason: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    provider_code: Option<String>,
+    #[diesel(sql_type = Nullable<Bool>)]
+    may_try_again: Option<bool>,
+    #[diesel(sql_type = Timestamptz)]
+    payment_deadline_time: DateTime<Utc>,
+    #[diesel(sql_type = BigInt)]
+    version: i64,
+    #[diesel(sql_type = Timestamptz)]
+    create_time: DateTime<Utc>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    confirm_time: Option<DateTime<Utc>>,
+}
+
+#[derive(QueryableByName)]
+struct LineRow {
+    #[diesel(sql_type = SqlUuid)]
+    booking_id: Uuid,
+    #[diesel(sql_type = Integer)]
+    line_no: i32,
+    #[diesel(sql_type = SqlUuid)]
+    show_id: Uuid,
+    #[diesel(sql_type = SqlUuid)]
+    performance_id: Uuid,
+    #[diesel(sql_type = SqlUuid)]
+    pool_id: Uuid,
+    #[diesel(sql_type = Integer)]
+    ord: i32,
+    #[diesel(sql_type = Bool)]
+    exclusive: bool,
+    #[diesel(sql_type = Integer)]
+    quantity: i32,
+    #[diesel(sql_type = Text)]
+    grade: String,
+    #[diesel(sql_type = BigInt)]
+    unit_amount: i64,
+    #[diesel(sql_type = Text)]
+    currency: String,
+}
+
+#[derive(QueryableByName)]
+struct StateRow {
+    #[diesel(sql_type = BigInt)]
+    version: i64,
+    #[diesel(sql_type = Text)]
+    state: String,
+}
+
+#[derive(QueryableByName)]
+struct TitleRow {
+    #[diesel(sql_type = Text)]
+    title: String,
+}
+
+const COLUMNS: &str = "b.booking_id, b.account_id, b.hold_id, b.request_id, b.request_hash, b.state, b.method, \
+     b.payment_id, b.total_amount, b.currency, b.failure_reason, b.provider_code, b.may_try_again, \
+     b.payment_deadline_time, b.version, b.create_time, b.confirm_time";
+
+/// One booking.
+pub async fn get(
+    connection: &mut Connection,
+    booking_id: Uuid,
+    lock: Lock,
+) -> QueryResult<Option<Booking>> {
+    let update = if lock == Lock::ForUpdate {
+        " FOR UPDATE"
+    } else {
+        ""
+    };
+    let query = format!("SELECT {COLUMNS} FROM booking b WHERE b.booking_id = $1{update}");
+    let rows = diesel::sql_query(query)
+        .bind::<SqlUuid, _>(booking_id)
+        .load(connection)
+        .await?;
+    Ok(with_lines(connection, rows).await?.pop())
+}
+
+/// The booking that an account made with this request.
+pub async fn by_request(
+    connection: &mut Connection,
+    account_id: Uuid,
+    request_id: Uuid,
+) -> QueryResult<Option<Booking>> {
+    let query =
+        format!("SELECT {COLUMNS} FROM booking b WHERE b.account_id = $1 AND b.request_id = $2");
+    let rows = diesel::sql_query(query)
+        .bind::<SqlUuid, _>(account_id)
+        .bind::<SqlUuid, _>(request_id)
+        .load(connection)
+        .await?;
+    Ok(with_lines(connection, rows).await?.pop())
+}
+
+/// What a list of bookings is filtered by.
+#[derive(Clone, Debug)]
+pub struct Filter {
+    /// Buyer.
+    pub account_id: Uuid,
+    /// Only this state.
+    pub state: Option<BookingState>,
+    /// Only with a line of this show.
+    pub show_id: Option<Uuid>,
+    /// Only older than this booking.
+    pub before: Option<Uuid>,
+}
+
+/// Bookings of an account, newest first.
+pub async fn list(
+    connection: &mut Connection,
+    filter: &Filter,
+    limit: i64,
+) -> QueryResult<Vec<Booking>> {
+    let query = format!(
+        "SELECT {COLUMNS} FROM booking b WHERE b.account_id = $1 AND ($2 IS NULL OR b.state = $2) \
+         AND ($3 IS NULL OR EXISTS (SELECT FROM booking_line l JOIN inv_pool p USING (pool_id) \
+         WHERE l.booking_id = b.booking_id AND p.show_id = $3)) AND ($4 IS NULL OR b.booking_id < $4) \
+         ORDER BY b.booking_id DESC LIMIT $5"
+    );
+    let rows = diesel::sql_query(query)
+        .bind::<SqlUuid, _>(filter.account_id)
+        .bind::<Nullable<Text>, _>(filter.state.map(BookingState::name))
+        .bind::<Nullable<SqlUuid>, _>(filter.show_id)
+        .bind::<Nullable<SqlUuid>, _>(filter.before)
+        .bind::<BigInt, _>(limit)
+        .load(connection)
+        .await?;
+    with_lines(connection, rows).await
+}
+
+/// Version and state of a booking: what a watcher looks at.
+pub async fn pulse(
+    connection: &mut Connection,
+    booking_id: Uuid,
+) -> QueryResult<Option<(i64, BookingState)>> {
+    let rows: Vec<StateRow> =
+        diesel::sql_query("SELECT version, state FROM booking WHERE booking_id = $1")
+            .bind::<SqlUuid, _>(booking_id)
+            .load(connection)
+            .await?;
+    rows.into_iter()
+        .next()
+        .map(|row| Ok((row.version, state(&row.state)?)))
+        .transpose()
+}
+
+/// Titles of the shows that a booking's lines belong to.
+pub async fn titles(connection: &mut Connection, booking_id: Uuid) -> QueryResult<Vec<String>> {
+    let query = "SELECT DISTINCT s.title FROM booking_line l JOIN inv_pool p USING (pool_id) \
+         JOIN show s USING (show_id) WHERE l.booking_id = $1 ORDER BY s.title";
+    let rows: Vec<TitleRow> = diesel::sql_query(query)
+        .bind::<SqlUuid, _>(booking_id)
+        .load(connection)
+        .await?;
+    Ok(rows.into_iter().map(|row| row.title).collect())
+}
+
+async fn with_lines(
+    connection: &mut Connection,
+    rows: Vec<BookingRow>,
+) -> QueryResult<Vec<Booking>> {
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids: Vec<Uuid> = rows.iter().map(|row| row.booking_id).collect();
+    let found: Vec<LineRow> = diesel::sql_query(
+        "SELECT l.booking_id, l.line_no, p.show_id, l.performance_id, l.pool_id, l.ord, l.exclusive, l.quantity, \
+         l.grade, l.unit_amount, l.currency FROM booking_line l JOIN inv_pool p USING (pool_id) \
+         WHERE l.booking_id = ANY($1) ORDER BY l.booking_id, l.line_no",
+    )
+    .bind::<Array<SqlUuid>, _>(ids)
+    .load(connection)
+    .await?;
+    let mut lines: BTreeMap<Uuid, Vec<BookingLine>> = BTreeMap::new();
+    for row in found {
+        lines.entry(row.booking_id).or_default().push(line(row)?);
+    }
+    rows.into_iter()
+        .map(|row| {
+            let lines = lines.remove(&row.booking_id).unwrap_or_default();
+            booking(row, lines)
+        })
+        .collect()
+}
+
+fn line(row: LineRow) -> QueryResult<BookingLine> {
+    Ok(BookingLine {
+        line_no: row.line_no,
+        show_id: row.show_id,
+        performance_id: row.performance_id,
+        unit: UnitKey {
+            pool_id: row.pool_id,
+            ord: row.ord,
+        },
+        exclusive: row.exclusive,
+        quantity: row.quantity,
+        grade: row.grade,
+        unit_price: Money::new(row.unit_amount, currency(&row.currency)?),
+    })
+}
+
+fn booking(row: BookingRow, lines: Vec<BookingLine>) -> QueryResult<Booking> {
+    Ok(Booking {
+        booking_id: row.booking_id,
+        account_id: row.account_id,
+        hold_id: row.hold_id,
+        request_id: row.request_id,
+        request_hash: row.request_hash,
+        state: state(&row.state)?,
+        method: [Method::OnSite, Method::Free]
+            .into_iter()
+            .find(|method| method.name() == row.method)
+            .ok_or_else(|| unreadable("payment method"))?,
+        payment_id: row.payment_id,
+        total: Money::new(row.total_amount, currency(&row.currency)?),
+        failure: row.failure_reason.map(|reason| Failure {
+            reason,
+            provider_code: row.provider_code.unwrap_or_default(),
+            may_try_again: row.may_try_again.unwrap_or_default(),
+        }),
+        payment_deadline_time: row.payment_deadline_time,
+        version: row.version,
+        create_time: row.create_time,
+        confirm_time: row.confirm_time,
+        lines,
+    })
+}
+
+fn state(text: &str) -> QueryResult<BookingState> {
+    let found = BookingState::ALL
+        .into_iter()
+        .find(|state| state.name() == text);
+    found.ok_or_else(|| unreadable(&format!("booking state {text}")))
+}
+
+/// A new booking.
+#[derive(Clone, Copy, Debug)]
+pub struct NewBooking<'a> {
+    /// Id.
+    pub booking_id: Uuid,
+    /// request_id of the call.
+    pub request_id: Uuid,
+    /// Fingerprint of the call.
+    pub request_hash: &'a [u8],
+    /// How it is paid.
+    pub method: Method,
+    /// Its payment.
+    pub payment_id: Uuid,
+    /// Until when it can be paid.
+    pub payment_deadline_time: DateTime<Utc>,
+}
+
+/// Inserts a PROCESSING booking with the lines of `hold`.
+pub async fn insert(
+    connection: &mut Connection,
+    new: &NewBooking<'_>,
+    hold: &Hold,
+) -> QueryResult<()> {
+    diesel::sql_query(
+        "INSERT INTO booking (booking_id, account_id, hold_id, request_id, request_hash, state, method, payment_id, \
+         total_amount, currency, payment_deadline_time, version, create_time) \
+         VALUES ($1, $2, $3, $4, $5, 'PROCESSING', $6, $7, $8, $9, $10, 1, clock_timestamp())",
+    )
+    .bind::<SqlUuid, _>(new.booking_id)
+    .bind::<SqlUuid, _>(hold.account_id)
+    .bind::<SqlUuid, _>(hold.hold_id)
+    .bind::<SqlUuid, _>(new.request_id)
+    .bind::<Binary, _>(new.request_hash)
+    .bind::<Text, _>(new.method.name())
+    .bind::<SqlUuid, _>(new.payment_id)
+    .bind::<BigInt, _>(hold.total.minor_units)
+    .bind::<Text, _>(hold.total.currency.code())
+    .bind::<Timestamptz, _>(new.payment_deadline_time)
+    .execute(connection)
+    .await?;
+    diesel::sql_query(
+        "INSERT INTO booking_line (booking_id, line_no, performance_id, pool_id, ord, exclusive, quantity, grade, \
+         unit_amount, currency) SELECT $1, row_number() OVER (ORDER BY c.pool_id, c.ord) - 1, p.subject_id, c.pool_id, \
+         c.ord, c.exclusive, c.quantity, c.grade, c.unit_amount, c.currency \
+         FROM claim c JOIN inv_pool p USING (pool_id) WHERE c.hold_id = $2",
+    )
+    .bind::<SqlUuid, _>(new.booking_id)
+    .bind::<SqlUuid, _>(hold.hold_id)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Lets a PROCESSING booking wait for its buyer.
+pub async fn await_payment(connection: &mut Connection, booking_id: Uuid) -> QueryResult<()> {
+    diesel::sql_query(
+        "UPDATE booking SET state = 'AWAITING_PAYMENT', version = version + 1 \
+         WHERE booking_id = $1 AND state = 'PROCESSING'",
+    )
+    .bind::<SqlUuid, _>(booking_id)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Carries out what a saga's turn does to its booking.
+pub async fn turn(
+    connection: &mut Connection,
+    booking_id: Uuid,
+    turn: &BookingTurn,
+) -> QueryResult<()> {
+    let (state, reason, code, may_try_again) = match turn {
+        BookingTurn::Keep => return Ok(()),
+        BookingTurn::ShowDecline { code } => (
+            "AWAITING_PAYMENT",
+            crate::domain::saga::reason::PAYMENT_DECLINED,
+            code,
+            true,
+        ),
+        BookingTurn::Fail { reason, code } => ("FAILED", *reason, code, false),
+    };
+    diesel::sql_query(
+        "UPDATE booking SET state = $2, failure_reason = $3, provider_code = $4, may_try_again = $5, \
+         version = version + 1 WHERE booking_id = $1 AND state IN ('PROCESSING', 'AWAITING_PAYMENT')",
+    )
+    .bind::<SqlUuid, _>(booking_id)
+    .bind::<Text, _>(state)
+    .bind::<Text, _>(reason)
+    .bind::<Nullable<Text>, _>(Some(code.as_str()).filter(|code| !code.is_empty()))
+    .bind::<Bool, _>(may_try_again)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Confirms a booking. A decline shown before is history now. Answers when it was confirmed.
+pub async fn confirm(connection: &mut Connection, booking_id: Uuid) -> QueryResult<DateTime<Utc>> {
+    let row: TimeRow = diesel::sql_query(
+        "UPDATE booking SET state = 'CONFIRMED', confirm_time = clock_timestamp(), failure_reason = NULL, \
+         provider_code = NULL, may_try_again = NULL, version = version + 1 \
+         WHERE booking_id = $1 AND state IN ('PROCESSING', 'AWAITING_PAYMENT') RETURNING confirm_time AS time",
+    )
+    .bind::<SqlUuid, _>(booking_id)
+    .get_result(connection)
+    .await?;
+    Ok(row.time)
+}
+
+#[derive(QueryableByName)]
+struct TimeRow {
+    #[diesel(sql_type = Timestamptz)]
+    time: DateTime<Utc>,
+}
