@@ -46,6 +46,13 @@ impl Findings {
         }
     }
 
+    /// Notes what a check of `field` says.
+    pub fn add_refused<E: fmt::Display>(&mut self, field: &str, checked: Result<(), E>) {
+        if let Err(problem) = checked {
+            self.add(field, problem.to_string());
+        }
+    }
+
     /// Whether nothing was found.
     #[must_use]
     pub fn is_empty(&self) -> bool {

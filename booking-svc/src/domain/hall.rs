@@ -3,6 +3,11 @@
 //! `ord` counts from 0 through the seats in the order of the plan or of the rows, then through the areas in the order of the
 //! request. Inventory, holds and tickets name a unit by it, so the order is part of the contract.
 
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
 use super::finding::Findings;
 use super::plan::{Plan, Point};
 
@@ -12,6 +17,36 @@ mod tests;
 mod units;
 
 pub use counts::{GradeCount, GradeCounts};
+
+/// A room of a venue. It never changes; a new layout would be a new revision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hall {
+    /// Id.
+    pub hall_id: Uuid,
+    /// Venue it belongs to.
+    pub venue_id: Uuid,
+    /// Name, unique in the venue.
+    pub name: String,
+    /// Revision of the layout, from 1.
+    pub layout_rev: u32,
+    /// Units: seats, and areas counted once each.
+    pub unit_count: u32,
+    /// Counts by zone and grade.
+    pub counts: Vec<GradeCount>,
+    /// When it was created.
+    pub create_time: DateTime<Utc>,
+}
+
+impl Hall {
+    /// Its grades.
+    #[must_use]
+    pub fn grades(&self) -> BTreeSet<String> {
+        self.counts
+            .iter()
+            .map(|count| count.grade.clone())
+            .collect()
+    }
+}
 
 /// What a hall is made of, as requested.
 #[derive(Clone, Debug)]

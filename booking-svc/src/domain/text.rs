@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::limits::NAME_CHARS_MAX;
+use super::limits::{NAME_CHARS_MAX, TEXT_CHARS_MAX};
 
 /// Why a text is not accepted. The message completes "the field ...".
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -37,6 +37,18 @@ pub fn check_label(text: &str) -> Result<(), TextProblem> {
     Ok(())
 }
 
+/// Checks a text of several lines: at most 4,000 characters.
+pub fn check_text(text: &str) -> Result<(), TextProblem> {
+    if text.chars().nth(TEXT_CHARS_MAX).is_some() {
+        return Err(TextProblem::TooLong(TEXT_CHARS_MAX));
+    }
+    let printable = |char: char| !char.is_control() || matches!(char, '\n' | '\r' | '\t');
+    if !text.chars().all(printable) {
+        return Err(TextProblem::Control);
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,5 +63,13 @@ mod tests {
         assert_eq!(check_name(" \u{3000}"), Err(TextProblem::Empty));
         assert_eq!(check_name("A\u{0}"), Err(TextProblem::Control));
         assert_eq!(check_label(""), Ok(()));
+    }
+    #[test]
+    fn a_text_has_lines() {
+        assert_eq!(check_text("one\r\n\ttwo"), Ok(()));
+        assert_eq!(check_text("bell\u{7}"), Err(TextProblem::Control));
+        assert_eq!(check_text(&"a".repeat(4_000)), Ok(()));
+        let long = check_text(&"a".repeat(4_001));
+        assert_eq!(long, Err(TextProblem::TooLong(4_000)));
     }
 }

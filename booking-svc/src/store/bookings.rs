@@ -13,7 +13,8 @@ use mesh::money::Money;
 use mesh::pg::Connection;
 use uuid::Uuid;
 
-use super::holds::{Lock, currency, unreadable};
+use super::holds::Lock;
+use super::{broken, currency};
 use crate::domain::booking::{Booking, BookingLine, BookingState, Failure, Method};
 use crate::domain::hold::{Hold, UnitKey};
 use crate::domain::saga::BookingTurn;
@@ -253,7 +254,7 @@ fn booking(row: BookingRow, lines: Vec<BookingLine>) -> QueryResult<Booking> {
         method: [Method::OnSite, Method::Free]
             .into_iter()
             .find(|method| method.name() == row.method)
-            .ok_or_else(|| unreadable("payment method"))?,
+            .ok_or_else(|| broken("payment method"))?,
         payment_id: row.payment_id,
         total: Money::new(row.total_amount, currency(&row.currency)?),
         failure: row.failure_reason.map(|reason| Failure {
@@ -273,7 +274,7 @@ fn state(text: &str) -> QueryResult<BookingState> {
     let found = BookingState::ALL
         .into_iter()
         .find(|state| state.name() == text);
-    found.ok_or_else(|| unreadable(&format!("booking state {text}")))
+    found.ok_or_else(|| broken(format!("booking state {text}")))
 }
 
 /// A new booking.

@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
 use diesel::deserialize::QueryableByName;
-use diesel::result::Error;
 use diesel::sql_types::{
     Array, BigInt, Binary, Bool, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid,
 };
 use diesel_async::RunQueryDsl;
-use mesh::money::{Currency, Money};
+use mesh::money::Money;
 use mesh::pg::Connection;
 use uuid::Uuid;
 
+use super::{broken, currency};
 use crate::domain::hold::{Hold, HoldLine, HoldState, UnitKey};
 
 /// What is locked when holds are read.
@@ -166,18 +166,7 @@ fn state(text: &str) -> QueryResult<HoldState> {
     [Held, Paying, Closing, Confirmed, Released, Expired]
         .into_iter()
         .find(|state| state.name() == text)
-        .ok_or_else(|| unreadable(&format!("hold state {text}")))
-}
-
-/// The currency of a row; the column holds what a [`Currency`] wrote.
-pub(crate) fn currency(text: &str) -> QueryResult<Currency> {
-    text.parse()
-        .map_err(|_| unreadable(&format!("currency {text}")))
-}
-
-/// A row that this version of the service cannot have written.
-pub(crate) fn unreadable(what: &str) -> Error {
-    Error::DeserializationError(format!("the row has an unknown {what}").into())
+        .ok_or_else(|| broken(format!("hold state {text}")))
 }
 
 /// Compare-and-set of a hold's state that moves no counter. Answers whether it was `from`.

@@ -14,7 +14,8 @@ use mesh::money::Money;
 use mesh::pg::Connection;
 use uuid::Uuid;
 
-use super::holds::{columns, currency, unreadable};
+use super::holds::columns;
+use super::{broken, currency};
 use crate::domain::hold::UnitKey;
 use crate::domain::inventory::{Cap, CapKey, Pool, ShowRules, Snapshot, Unit};
 
@@ -112,7 +113,7 @@ pub async fn lock_pools(
         .load(connection)
         .await?;
     for row in rows {
-        let seconds = u64::try_from(row.hold_ttl_seconds).map_err(|_| unreadable("hold_ttl"))?;
+        let seconds = u64::try_from(row.hold_ttl_seconds).map_err(|_| broken("hold_ttl"))?;
         let rules = ShowRules {
             published: row.published,
             sale_open_time: row.sale_open_time,

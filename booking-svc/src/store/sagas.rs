@@ -15,7 +15,7 @@ use diesel_async::RunQueryDsl;
 use mesh::pg::Connection;
 use uuid::Uuid;
 
-use super::holds::unreadable;
+use super::broken;
 use crate::domain::saga::{Direction, KIND, Note, Position, State, Step, VERSION};
 
 /// A saga as it stands.
@@ -92,7 +92,7 @@ fn named<T: Copy>(all: &[T], name: fn(T) -> &'static str, text: &str) -> QueryRe
     all.iter()
         .copied()
         .find(|value| name(*value) == text)
-        .ok_or_else(|| unreadable(&format!("saga {text}")))
+        .ok_or_else(|| broken(format!("saga {text}")))
 }
 
 /// A new saga, leased by who opens it under generation 1.

@@ -1,0 +1,3 @@
+DROP TABLE buyer_cap;
+DROP TABLE claim;
+DROP TABLE hold;

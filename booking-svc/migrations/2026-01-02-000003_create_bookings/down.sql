@@ -1,0 +1,3 @@
+DROP TABLE ticket;
+DROP TABLE booking_line;
+DROP TABLE booking;
