@@ -28,10 +28,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         out.join("descriptors.bin"),
         compiler.encode_file_descriptor_set(),
     )?;
+    let mut config = tonic_prost_build::Config::new();
+    // A message knows its full name: the type and routing key of an event.
+    config.enable_type_names();
     tonic_prost_build::configure()
         .include_file("usher.rs")
         .generate_default_stubs(false)
-        .compile_fds(compiler.file_descriptor_set())?;
+        .compile_fds_with_config(compiler.file_descriptor_set(), config)?;
     Ok(())
 }
 
