@@ -9,12 +9,14 @@ mod error;
 pub mod idempotency;
 mod migrate;
 mod pool;
-mod schema;
+pub(crate) mod schema;
+mod sweep;
 pub mod testing;
 mod transaction;
+mod watch;
 
 pub use database::{Database, DatabaseOptions};
 pub use diesel_async::AsyncPgConnection as Connection;
 pub use error::{ConnectError, DomainError, TxError, constraint};
 pub use migrate::{MigrateError, migrate};
-pub use transaction::{AsyncWork, now};
+pub use transaction::{AsyncWork, clock_timestamp, now};

@@ -22,3 +22,44 @@ diesel::table! {
         create_time -> Timestamptz,
     }
 }
+
+diesel::table! {
+    inbox (consumer, message_id) {
+        consumer -> Text,
+        message_id -> Uuid,
+        receive_time -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    outbox (id) {
+        id -> BigInt,
+        message_id -> Uuid,
+        part -> SmallInt,
+        aggregate -> Uuid,
+        #[sql_name = "type"]
+        type_ -> Text,
+        exchange -> Text,
+        payload -> Binary,
+        headers -> Jsonb,
+        create_time -> Timestamptz,
+        attempts -> Integer,
+        next_attempt_time -> Nullable<Timestamptz>,
+        parked_time -> Nullable<Timestamptz>,
+        last_error -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    retry_message (consumer, message_id) {
+        consumer -> Text,
+        message_id -> Uuid,
+        #[sql_name = "type"]
+        type_ -> Text,
+        payload -> Binary,
+        headers -> Jsonb,
+        attempts -> Integer,
+        next_attempt_time -> Timestamptz,
+        last_error -> Text,
+    }
+}

@@ -356,22 +356,8 @@ async fn a_commit_without_an_answer_is_unknown() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_away_is_not_a_busy_pool() {
-    let fixture = Fixture::new().await;
-    let name = fixture
-        .storage
-        .url()
-        .expose()
-        .rsplit('/')
-        .next()
-        .unwrap()
-        .to_owned();
-    let elsewhere = Fixture::new().await;
-    elsewhere
-        .sql(&format!(
-            "ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false;
-             SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
-        ))
-        .await;
+    let (fixture, elsewhere) = (Fixture::new().await, Fixture::new().await);
+    elsewhere.forbid(&fixture, true).await;
     let outcome = fixture
         .database
         .transaction("away", async |_connection| Ok::<_, TxError<Refused>>(()))

@@ -59,6 +59,22 @@ impl Fixture {
         number(&mut self.connection().await, sql).await.unwrap()
     }
 
+    /// Lets nobody connect to the database of `other`, or everybody again, as if its server were away.
+    pub(crate) async fn forbid(&self, other: &Self, away: bool) {
+        let name = other.storage.url().expose().rsplit('/').next().unwrap();
+        self.sql(&format!(
+            "ALTER DATABASE {name} WITH ALLOW_CONNECTIONS {}",
+            !away
+        ))
+        .await;
+        if away {
+            self.sql(&format!(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+            ))
+            .await;
+        }
+    }
+
     /// Transactions that other sessions of this database have open.
     pub(crate) async fn open_transactions(&self) -> i64 {
         self.number(

@@ -1,0 +1,83 @@
+//! Removal of rows past their time, in batches that never hold a lock for long.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use diesel::sql_types::BigInt;
+use diesel_async::RunQueryDsl;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use super::{Database, TxError};
+use crate::status::chain;
+
+/// Rows in one statement: some milliseconds of work.
+const BATCH: i64 = 1000;
+/// Statements in one round; what is left waits for the next one.
+const BATCHES_MAX: usize = 100;
+
+/// What is removed, and how. `now()` and not the wall clock: the planner uses an index only for a time that stands still.
+const SWEEPS: [(&str, &str); 2] = [
+    // 14 days: longer than any message is parked before it is replayed.
+    (
+        "inbox",
+        "DELETE FROM inbox WHERE ctid = ANY(ARRAY(
+         SELECT ctid FROM inbox WHERE receive_time < now() - interval '14 days' LIMIT $1))",
+    ),
+    // 24 hours: as long as a request_id is promised to be remembered.
+    (
+        "idempotency",
+        "DELETE FROM idempotency WHERE ctid = ANY(ARRAY(
+         SELECT ctid FROM idempotency WHERE create_time < now() - interval '24 hours' LIMIT $1))",
+    ),
+];
+
+impl Database {
+    /// Removes inbox rows after 14 days and idempotency rows after 24 hours, every `period`, as long as the process lives.
+    pub fn keep_swept(&self, period: Duration) {
+        let database = self.background();
+        self.tasks.keep_running("sweep", move |stop| {
+            let database = database.clone();
+            async move { database.sweep_rounds(period, stop).await }
+        });
+    }
+
+    async fn sweep_rounds(&self, period: Duration, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            for (table, delete) in SWEEPS {
+                if let Err(error) = self.sweep(table, delete, &stop).await {
+                    let text = chain(&error);
+                    warn!(table, error = text, "{table} was not swept: {text}");
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(period) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+    }
+
+    async fn sweep(
+        &self,
+        table: &'static str,
+        delete: &'static str,
+        stop: &CancellationToken,
+    ) -> Result<(), TxError<Infallible>> {
+        for _ in 0..BATCHES_MAX {
+            let removed: usize = self
+                .transaction("sweep", async move |connection| {
+                    Ok(diesel::sql_query(delete)
+                        .bind::<BigInt, _>(BATCH)
+                        .execute(connection)
+                        .await?)
+                })
+                .await?;
+            let removed = u64::try_from(removed).unwrap_or_default();
+            metrics::counter!("usher_swept_rows_total", "table" => table).increment(removed);
+            if removed < BATCH.unsigned_abs() || stop.is_cancelled() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
