@@ -4,6 +4,7 @@
 //! [`clock`], [`id`], [`random`] and [`money`] are the seams through which everything else reads the world.
 
 pub mod admin;
+pub mod amqp;
 pub mod client;
 pub mod clock;
 pub mod config;
@@ -13,6 +14,7 @@ pub mod faults;
 pub mod health;
 pub mod id;
 pub mod identity;
+pub mod inbox;
 pub mod money;
 pub mod pg;
 pub mod policy;
