@@ -16,6 +16,7 @@ pub mod id;
 pub mod identity;
 pub mod inbox;
 pub mod money;
+pub mod outbox;
 pub mod pg;
 pub mod policy;
 pub mod process;

@@ -5,8 +5,11 @@
     reason = "what cannot go on here is a failed test"
 )]
 
+mod broker;
+mod consumer;
 mod database;
 mod idempotency;
 mod migrate;
+mod outbox;
 mod support;
 mod sweep;

@@ -1,0 +1,79 @@
+use std::collections::BTreeMap;
+
+use diesel::prelude::*;
+use diesel::result::Error;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use prost::{Message, Name};
+use uuid::Uuid;
+
+use super::{PARTS, PAYLOAD_MAX};
+use crate::events::Events;
+use crate::pg::schema::outbox;
+use crate::{id, trace};
+
+/// Writes `event`, which is about `aggregate`, to be published after this transaction commits. Answers its message id.
+///
+/// Fails when the message has no event option or is larger than [`PAYLOAD_MAX`]: both are faults of the program. Wake the relay
+/// ([`super::Waker`]) after the commit.
+pub async fn append<M: Message + Name>(
+    connection: &mut AsyncPgConnection,
+    event: &M,
+    aggregate: Uuid,
+) -> QueryResult<Uuid> {
+    let kind = M::full_name();
+    let events = Events::embedded().map_err(|error| fault(error.to_string()))?;
+    let route = events
+        .route(&kind)
+        .ok_or_else(|| fault(format!("{kind} has no event option")))?;
+    let payload = event.encode_to_vec();
+    if payload.len() > PAYLOAD_MAX {
+        return Err(fault(format!("{kind} is {} bytes", payload.len())));
+    }
+    let mut headers = BTreeMap::new();
+    if let Some(trace) = trace::current() {
+        headers.insert(trace::TRACEPARENT, trace.child().to_string());
+    }
+    let message_id = id::new();
+    diesel::insert_into(outbox::table)
+        .values((
+            outbox::message_id.eq(message_id),
+            outbox::part.eq(part_of(aggregate)),
+            outbox::aggregate.eq(aggregate),
+            outbox::type_.eq(kind),
+            outbox::exchange.eq(&route.exchange),
+            outbox::payload.eq(payload),
+            outbox::headers.eq(serde_json::json!(headers)),
+        ))
+        .execute(connection)
+        .await?;
+    Ok(message_id)
+}
+
+fn fault(text: String) -> Error {
+    Error::QueryBuilderError(text.into())
+}
+
+/// Events of one aggregate share a part, so that they are published one after the other.
+fn part_of(aggregate: Uuid) -> i16 {
+    let parts = u32::from(PARTS.unsigned_abs());
+    i16::try_from(crc32fast::hash(aggregate.as_bytes()) % parts).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_part_gets_its_share_and_an_aggregate_keeps_its_part() {
+        let mut counts = [0; 16];
+        for _ in 0..1600 {
+            let aggregate = id::new();
+            assert_eq!(part_of(aggregate), part_of(aggregate));
+            counts[usize::try_from(part_of(aggregate)).unwrap()] += 1;
+        }
+        assert!(
+            counts.iter().all(|count| (40..200).contains(count)),
+            "{counts:?}"
+        );
+    }
+}

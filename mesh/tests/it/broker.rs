@@ -1,0 +1,215 @@
+//! A corner of the broker for one test: names with a prefix of their own, removed at the end.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lapin::options::{
+    BasicGetOptions, BasicPublishOptions, ExchangeDeleteOptions, QueueDeclareOptions,
+    QueueDeleteOptions,
+};
+use lapin::types::FieldTable;
+use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
+use mesh::amqp::{Broker, ConsumerOptions, Handler, Publisher, consume, park_queue};
+use mesh::config::{Env, ProcessEnv, Secret};
+use mesh::events::Events;
+use mesh::faults::Faults;
+use mesh::health::Health;
+use mesh::outbox::{Relay, RelayOptions, Waker};
+use mesh::pg::Database;
+use mesh::tasks::Tasks;
+use mesh::timings::Timings;
+use tokio::sync::{RwLock, RwLockReadGuard};
+
+/// Who breaks the broker holds it alone.
+pub(crate) static BROKER: RwLock<()> = RwLock::const_new(());
+
+/// The queue of these tests; any consumer of the contracts would do.
+pub(crate) const QUEUE: &str = "booking-svc.tickets";
+/// Its message.
+pub(crate) type Event = proto::usher::booking::events::v1::BookingConfirmed;
+/// A message nobody consumes.
+pub(crate) type Unheard = proto::usher::booking::events::v1::BookingStarted;
+
+pub(crate) fn url() -> Secret {
+    let url = ProcessEnv.get("USHER_AMQP_URL");
+    Secret::new(url.expect(
+        "USHER_AMQP_URL is not set: run `make test`, or `dev/stack up --name test` and `. .run/test/env`",
+    ))
+}
+
+/// One process of the mesh as far as the broker sees it.
+pub(crate) struct Corner {
+    pub(crate) prefix: String,
+    pub(crate) events: &'static Events,
+    _shared: Option<RwLockReadGuard<'static, ()>>,
+}
+
+impl Corner {
+    pub(crate) async fn new() -> Self {
+        Self::with(Some(BROKER.read().await))
+    }
+
+    /// For a test that holds the broker alone.
+    pub(crate) fn with(shared: Option<RwLockReadGuard<'static, ()>>) -> Self {
+        Self {
+            prefix: format!("t{}.", mesh::id::new().simple()),
+            events: Events::embedded().unwrap(),
+            _shared: shared,
+        }
+    }
+
+    pub(crate) fn broker(&self, tasks: &Tasks, health: &Health) -> Broker {
+        let reconnect = Timings::test().amqp_reconnect;
+        Broker::new(&url(), &self.prefix, "test", health, tasks, reconnect).unwrap()
+    }
+
+    pub(crate) fn publisher(&self, tasks: &Tasks) -> Publisher {
+        Publisher::start(&self.broker(tasks, &Health::new()), self.events)
+    }
+
+    pub(crate) fn relay(&self, database: &Database, tasks: &Tasks, faults: Faults) -> Waker {
+        let options = RelayOptions {
+            database: database.clone(),
+            publisher: self.publisher(tasks),
+            events: self.events,
+            service: "test-svc".to_owned(),
+            owner: format!("test-svc {}", mesh::id::new()),
+            timings: Timings::test(),
+            faults,
+        };
+        Relay::start(options, tasks)
+    }
+
+    pub(crate) fn consume<H: Handler>(
+        &self,
+        database: &Database,
+        tasks: &Tasks,
+        faults: Faults,
+        handler: H,
+    ) {
+        let options = ConsumerOptions {
+            broker: self.broker(tasks, &Health::new()),
+            publisher: self.publisher(tasks),
+            database: database.clone(),
+            events: self.events,
+            timings: Timings::test(),
+            faults,
+        };
+        consume(options, QUEUE, handler).unwrap();
+    }
+
+    pub(crate) fn name(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    pub(crate) async fn channel(&self) -> (Connection, Channel) {
+        let connection = Connection::connect(url().expose(), ConnectionProperties::default())
+            .await
+            .unwrap();
+        let channel = connection.create_channel().await.unwrap();
+        (connection, channel)
+    }
+
+    /// Messages that are ready in a queue; `None` while it does not exist.
+    pub(crate) async fn depth(&self, queue: &str) -> Option<u32> {
+        let (connection, channel) = self.channel().await;
+        let passive = QueueDeclareOptions {
+            passive: true,
+            ..Default::default()
+        };
+        let declared = channel
+            .queue_declare(self.name(queue).into(), passive, FieldTable::default())
+            .await;
+        drop(connection.close(200, "done".into()).await);
+        declared.ok().map(|queue| queue.message_count())
+    }
+
+    /// Takes a message out of a queue.
+    pub(crate) async fn take(&self, queue: &str) -> Option<lapin::message::BasicGetMessage> {
+        let (connection, channel) = self.channel().await;
+        let taken = channel
+            .basic_get(self.name(queue).into(), BasicGetOptions { no_ack: true })
+            .await
+            .unwrap();
+        connection.close(200, "done".into()).await.unwrap();
+        taken
+    }
+
+    /// Publishes by hand what no publisher of ours would.
+    pub(crate) async fn publish(&self, key: &str, payload: &[u8], properties: BasicProperties) {
+        let (connection, channel) = self.channel().await;
+        channel
+            .basic_publish(
+                self.name("usher.booking").into(),
+                key.into(),
+                BasicPublishOptions::default(),
+                payload,
+                properties,
+            )
+            .await
+            .unwrap();
+        connection.close(200, "done".into()).await.unwrap();
+    }
+
+    /// Cuts the queue off its exchange.
+    pub(crate) async fn unbind(&self, kind: &str) {
+        let (connection, channel) = self.channel().await;
+        channel
+            .queue_unbind(
+                self.name(QUEUE).into(),
+                self.name("usher.booking").into(),
+                kind.into(),
+                FieldTable::default(),
+            )
+            .await
+            .unwrap();
+        connection.close(200, "done".into()).await.unwrap();
+    }
+
+    /// Removes every name of this corner.
+    pub(crate) async fn clear(&self) {
+        let (connection, channel) = self.channel().await;
+        let mut exchanges = BTreeMap::new();
+        for (_, route) in self.events.iter() {
+            exchanges.insert(route.exchange.clone(), ());
+            for queue in &route.consumers {
+                for name in [queue.clone(), park_queue(queue)] {
+                    let gone = channel
+                        .queue_delete(self.name(&name).into(), QueueDeleteOptions::default());
+                    drop(gone.await);
+                }
+            }
+        }
+        for exchange in exchanges.into_keys() {
+            let gone = channel.exchange_delete(
+                self.name(&exchange).into(),
+                ExchangeDeleteOptions::default(),
+            );
+            drop(gone.await);
+        }
+        drop(connection.close(200, "done".into()).await);
+    }
+}
+
+/// Ends the tasks of a process in order.
+pub(crate) async fn stop(tasks: &Tasks) {
+    let left = tasks.shutdown(Duration::from_secs(20)).await;
+    assert!(left.is_empty(), "{left:?}");
+}
+
+/// A hook that halts the first task that passes `point`, for ever, and says so.
+pub(crate) fn halt_at(point: &'static str) -> (Faults, Arc<tokio::sync::Notify>) {
+    let reached = Arc::new(tokio::sync::Notify::new());
+    let tell = Arc::clone(&reached);
+    let faults = Faults::new(move |passed| {
+        let tell = Arc::clone(&tell);
+        async move {
+            if passed == point {
+                tell.notify_one();
+                std::future::pending::<()>().await;
+            }
+        }
+    });
+    (faults, reached)
+}

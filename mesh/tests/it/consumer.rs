@@ -1,0 +1,421 @@
+//! Consuming: one effect whatever happens around it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use lapin::BasicProperties;
+use mesh::amqp::{ConsumerOptions, Handler, Message, NoSuchQueue, Poison, consume, park_queue};
+use mesh::faults::Faults;
+use mesh::health::Health;
+use mesh::pg::{Connection, TxError};
+use mesh::tasks::Tasks;
+use mesh::timings::Timings;
+use prost::{Message as _, Name};
+use uuid::Uuid;
+
+use crate::broker::{Corner, Event, QUEUE, halt_at, stop};
+use crate::outbox::append_events;
+use crate::support::{Fixture, insert, until};
+
+/// Inserts one effect a message.
+pub(crate) struct Count;
+
+impl Handler for Count {
+    async fn handle(
+        &self,
+        connection: &mut Connection,
+        message: &Message,
+    ) -> Result<(), TxError<Poison>> {
+        let event: Event = message.decode()?;
+        insert(connection, 1, &event.booking_id).await?;
+        Ok(())
+    }
+}
+
+/// Fails until it is told not to.
+struct Failing {
+    fail: Arc<AtomicBool>,
+    attempts: Arc<AtomicU32>,
+}
+
+impl Handler for Failing {
+    async fn handle(
+        &self,
+        connection: &mut Connection,
+        message: &Message,
+    ) -> Result<(), TxError<Poison>> {
+        self.attempts.fetch_add(1, Ordering::Relaxed);
+        insert(connection, 1, &message.kind).await?;
+        if self.fail.load(Ordering::Relaxed) {
+            return Err(TxError::LockTimeout);
+        }
+        Ok(())
+    }
+}
+
+/// Properties of a message of [`Event`].
+pub(crate) fn properties(message_id: Uuid) -> BasicProperties {
+    BasicProperties::default()
+        .with_message_id(message_id.to_string().into())
+        .with_type(Event::full_name().into())
+        .with_delivery_mode(2)
+}
+
+fn body(booking: &str) -> Vec<u8> {
+    let event = Event {
+        booking_id: booking.to_owned(),
+        ..Default::default()
+    };
+    event.encode_to_vec()
+}
+
+async fn effects(fixture: &Fixture) -> i64 {
+    fixture.number("SELECT count(*) AS n FROM effect").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_delivered_twice_has_one_effect() {
+    let (fixture, corner) = (Fixture::new().await, Corner::new().await);
+    corner.consume(&fixture.database, &fixture.tasks, Faults::none(), Count);
+    until("the queue exists", async || {
+        corner.depth(QUEUE).await.is_some()
+    })
+    .await;
+    let twice = mesh::id::new();
+    for id in [twice, twice, mesh::id::new()] {
+        corner
+            .publish(&Event::full_name(), &body("b"), properties(id))
+            .await;
+    }
+    until("all are handled", async || {
+        corner.depth(QUEUE).await == Some(0)
+            && fixture.number("SELECT count(*) AS n FROM inbox").await == 2
+    })
+    .await;
+    stop(&fixture.tasks).await;
+    assert_eq!(effects(&fixture).await, 2);
+    assert_eq!(
+        corner.depth(QUEUE).await,
+        Some(0),
+        "both deliveries were acknowledged"
+    );
+    corner.clear().await;
+}
+
+/// The 2x2 of the inbox: {inbox on, off} x {natural unique key on, off}. The inbox is switched off by taking its key away, so that every
+/// message seems new.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_inbox_and_without_a_natural_key_a_second_delivery_shows() {
+    for (inbox, key, effects_expected, retries_expected) in [
+        (true, true, 1, 0),
+        (true, false, 1, 0),
+        (false, true, 1, 1),
+        (false, false, 2, 0),
+    ] {
+        let (fixture, corner) = (Fixture::new().await, Corner::new().await);
+        if !inbox {
+            fixture
+                .sql("ALTER TABLE inbox DROP CONSTRAINT inbox_pkey")
+                .await;
+        }
+        if key {
+            fixture
+                .sql("CREATE UNIQUE INDEX effect_natural ON effect (label)")
+                .await;
+        }
+        corner.consume(&fixture.database, &fixture.tasks, Faults::none(), Count);
+        until("the queue exists", async || {
+            corner.depth(QUEUE).await.is_some()
+        })
+        .await;
+        let id = mesh::id::new();
+        corner
+            .publish(&Event::full_name(), &body("b"), properties(id))
+            .await;
+        until("the first has its effect", async || {
+            effects(&fixture).await == 1
+        })
+        .await;
+        corner
+            .publish(&Event::full_name(), &body("b"), properties(id))
+            .await;
+        corner
+            .publish(
+                &Event::full_name(),
+                &body("last"),
+                properties(mesh::id::new()),
+            )
+            .await;
+        until("the last one came through", async || {
+            fixture
+                .number("SELECT count(*) AS n FROM effect WHERE label = 'last'")
+                .await
+                == 1
+                && corner.depth(QUEUE).await == Some(0)
+        })
+        .await;
+        stop(&fixture.tasks).await;
+        let case = format!("inbox {inbox}, key {key}");
+        let count = fixture
+            .number("SELECT count(*) AS n FROM effect WHERE label = 'b'")
+            .await;
+        assert_eq!(count, effects_expected, "{case}");
+        let fired = fixture
+            .number("SELECT count(*) AS n FROM retry_message")
+            .await;
+        assert_eq!(fired, retries_expected, "{case}: the constraint fired");
+        corner.clear().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consumer_killed_between_commit_and_ack_has_one_effect() {
+    let (fixture, corner) = (Fixture::new().await, Corner::new().await);
+    let killed = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let (faults, committed) = halt_at("amqp/committed");
+    {
+        // The process that is killed: its runtime, with its connections, goes away at once.
+        let (url, prefix) = (fixture.storage.url().clone(), corner.prefix.clone());
+        killed.spawn(async move {
+            let tasks = Tasks::new();
+            let options = mesh::pg::DatabaseOptions::new("killed");
+            let database = mesh::pg::Database::connect(&url, &options, &tasks)
+                .await
+                .unwrap();
+            let mut corner = Corner::with(None);
+            corner.prefix = prefix;
+            corner.consume(&database, &tasks, faults, Count);
+            std::future::pending::<()>().await;
+        });
+    }
+    until("the queue exists", async || {
+        corner.depth(QUEUE).await.is_some()
+    })
+    .await;
+    corner
+        .publish(&Event::full_name(), &body("b"), properties(mesh::id::new()))
+        .await;
+    committed.notified().await;
+    assert_eq!(effects(&fixture).await, 1);
+    killed.shutdown_background();
+    corner.consume(&fixture.database, &fixture.tasks, Faults::none(), Count);
+    let marker = mesh::id::new();
+    corner
+        .publish(&Event::full_name(), &body("marker"), properties(marker))
+        .await;
+    until("the marker is handled and the queue is empty", async || {
+        effects(&fixture).await == 2 && corner.depth(QUEUE).await == Some(0)
+    })
+    .await;
+    stop(&fixture.tasks).await;
+    assert_eq!(corner.depth(QUEUE).await, Some(0));
+    assert_eq!(
+        fixture
+            .number("SELECT count(*) AS n FROM effect WHERE label = 'b'")
+            .await,
+        1
+    );
+    corner.clear().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_that_passes_is_tried_again_until_it_works() {
+    let (fixture, corner) = (Fixture::new().await, Corner::new().await);
+    let (fail, attempts) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicU32::new(0)));
+    let handler = Failing {
+        fail: Arc::clone(&fail),
+        attempts: Arc::clone(&attempts),
+    };
+    corner.consume(&fixture.database, &fixture.tasks, Faults::none(), handler);
+    append_events(&fixture, 1).await;
+    corner.relay(&fixture.database, &fixture.tasks, Faults::none());
+    until("it failed three times", async || {
+        attempts.load(Ordering::Relaxed) >= 3
+    })
+    .await;
+    assert_eq!(
+        corner.depth(QUEUE).await,
+        Some(0),
+        "it was acknowledged and waits in the database"
+    );
+    assert_eq!(effects(&fixture).await, 0);
+    assert_eq!(
+        fixture
+            .number("SELECT count(*) AS n FROM retry_message")
+            .await,
+        1
+    );
+    fail.store(false, Ordering::Relaxed);
+    until("it works", async || {
+        effects(&fixture).await == 1
+            && fixture
+                .number("SELECT count(*) AS n FROM retry_message")
+                .await
+                == 0
+    })
+    .await;
+    stop(&fixture.tasks).await;
+    assert_eq!(effects(&fixture).await, 1);
+    assert_eq!(
+        corner.depth(QUEUE).await,
+        Some(0),
+        "the delivery was acknowledged"
+    );
+    corner.clear().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn poison_goes_to_the_park_queue() {
+    let (fixture, corner) = (Fixture::new().await, Corner::new().await);
+    corner.consume(&fixture.database, &fixture.tasks, Faults::none(), Count);
+    until("the queue exists", async || {
+        corner.depth(QUEUE).await.is_some()
+    })
+    .await;
+    let key = Event::full_name();
+    corner
+        .publish(&key, b"\xff\xff\xff", properties(mesh::id::new()))
+        .await;
+    corner
+        .publish(
+            &key,
+            &body("b"),
+            properties(mesh::id::new()).with_type("not.a.Type".into()),
+        )
+        .await;
+    corner
+        .publish(
+            &key,
+            &body("b"),
+            BasicProperties::default().with_type(key.clone().into()),
+        )
+        .await;
+    corner
+        .publish(
+            &key,
+            &body("b"),
+            BasicProperties::default().with_message_id(mesh::id::new().to_string().into()),
+        )
+        .await;
+    until("all are parked", async || {
+        corner.depth(&park_queue(QUEUE)).await == Some(4)
+    })
+    .await;
+    // It blocks nobody.
+    corner
+        .publish(&key, &body("b"), properties(mesh::id::new()))
+        .await;
+    until("the next one is handled", async || {
+        effects(&fixture).await == 1
+    })
+    .await;
+    stop(&fixture.tasks).await;
+    assert_eq!(fixture.number("SELECT count(*) AS n FROM inbox").await, 1);
+    corner.clear().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn poison_found_at_a_later_attempt_is_parked_too() {
+    let (fixture, corner) = (Fixture::new().await, Corner::new().await);
+    fixture
+        .sql("INSERT INTO retry_message (consumer, message_id, type, payload, attempts, next_attempt_time, last_error)
+              VALUES ('booking-svc.tickets', gen_random_uuid(), 'not.a.Type', '', 1, now(), 'as the test asked')")
+        .await;
+    corner.consume(&fixture.database, &fixture.tasks, Faults::none(), Count);
+    until("it is parked", async || {
+        corner.depth(&park_queue(QUEUE)).await == Some(1)
+    })
+    .await;
+    until("its row is gone", async || {
+        fixture
+            .number("SELECT count(*) AS n FROM retry_message")
+            .await
+            == 0
+    })
+    .await;
+    stop(&fixture.tasks).await;
+    corner.clear().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_waits_unacknowledged_while_the_database_is_away() {
+    let (fixture, elsewhere, corner) = (
+        Fixture::new().await,
+        Fixture::new().await,
+        Corner::new().await,
+    );
+    corner.consume(&fixture.database, &fixture.tasks, Faults::none(), Count);
+    until("the queue exists", async || {
+        corner.depth(QUEUE).await.is_some()
+    })
+    .await;
+    elsewhere.forbid(&fixture, true).await;
+    corner
+        .publish(&Event::full_name(), &body("b"), properties(mesh::id::new()))
+        .await;
+    until("it was delivered", async || {
+        corner.depth(QUEUE).await == Some(0)
+    })
+    .await;
+    elsewhere.forbid(&fixture, false).await;
+    until("it has its effect", async || effects(&fixture).await == 1).await;
+    stop(&fixture.tasks).await;
+    assert_eq!(corner.depth(QUEUE).await, Some(0));
+    assert_eq!(effects(&fixture).await, 1);
+    corner.clear().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_finishes_what_runs_and_leaves_the_rest() {
+    let (fixture, corner) = (Fixture::new().await, Corner::new().await);
+    append_events(&fixture, 300).await;
+    let relay = Tasks::new();
+    corner.relay(&fixture.database, &relay, Faults::none());
+    until("all are published", async || {
+        corner.depth(QUEUE).await == Some(300)
+    })
+    .await;
+    stop(&relay).await;
+    let first = Tasks::new();
+    corner.consume(&fixture.database, &first, Faults::none(), Count);
+    until("some are handled", async || effects(&fixture).await >= 10).await;
+    stop(&first).await;
+    let handled = effects(&fixture).await;
+    assert!(handled < 300, "the test was too slow to say anything");
+    until("the rest is back", async || {
+        corner.depth(QUEUE).await.map(i64::from) == Some(300 - handled)
+    })
+    .await;
+    corner.consume(&fixture.database, &fixture.tasks, Faults::none(), Count);
+    until("all are handled", async || effects(&fixture).await == 300).await;
+    stop(&fixture.tasks).await;
+    assert_eq!(
+        fixture
+            .number("SELECT count(DISTINCT label) AS n FROM effect")
+            .await,
+        300
+    );
+    corner.clear().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_no_event_names_does_not_start() {
+    let (fixture, corner) = (Fixture::new().await, Corner::new().await);
+    let options = ConsumerOptions {
+        broker: corner.broker(&fixture.tasks, &Health::new()),
+        publisher: corner.publisher(&fixture.tasks),
+        database: fixture.database.clone(),
+        events: corner.events,
+        timings: Timings::test(),
+        faults: Faults::none(),
+    };
+    assert_eq!(
+        consume(options, "nobody.nothing", Count),
+        Err(NoSuchQueue("nobody.nothing"))
+    );
+    stop(&fixture.tasks).await;
+    corner.clear().await;
+}
