@@ -1,3 +1,4 @@
 //! Use cases: begin, load, decide, save, append to the outbox, commit.
 
 pub mod inventory;
+pub mod timings;

@@ -3,5 +3,8 @@
 //! [`domain`] decides and touches nothing: no IO, no clock, no randomness.
 
 pub mod app;
+pub mod clients;
 pub mod domain;
+pub mod publish;
+pub mod saga;
 pub mod store;

@@ -185,6 +185,20 @@ pub async fn turn(
     Ok(rows == 1)
 }
 
+/// PAYING back to HELD until `expire_time`: the buyer keeps the units. Answers whether it was PAYING.
+pub async fn back_to_held(
+    connection: &mut Connection,
+    hold_id: Uuid,
+    expire_time: DateTime<Utc>,
+) -> QueryResult<bool> {
+    let query =
+        "UPDATE hold SET state = 'HELD', expire_time = $2 WHERE hold_id = $1 AND state = 'PAYING'";
+    let query = diesel::sql_query(query)
+        .bind::<SqlUuid, _>(hold_id)
+        .bind::<Timestamptz, _>(expire_time);
+    Ok(query.execute(connection).await? == 1)
+}
+
 /// Holds whose time is up, longest overdue first.
 pub async fn due(connection: &mut Connection, limit: i64) -> QueryResult<Vec<Uuid>> {
     let query = "SELECT hold_id AS id FROM hold WHERE state = 'HELD' AND expire_time <= clock_timestamp() \
