@@ -1,4 +1,7 @@
 //! Use cases: begin, load, decide, save, append to the outbox, commit.
 
+pub mod cancel_booking;
+pub mod create_booking;
 pub mod inventory;
+pub mod issue_tickets;
 pub mod timings;

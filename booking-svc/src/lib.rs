@@ -4,6 +4,7 @@
 
 pub mod app;
 pub mod clients;
+pub mod consumer;
 pub mod domain;
 pub mod publish;
 pub mod saga;

@@ -144,6 +144,6 @@ pub async fn tell(
     Ok(())
 }
 
-pub(super) fn later(time: DateTime<Utc>, by: Duration) -> DateTime<Utc> {
+pub(crate) fn later(time: DateTime<Utc>, by: Duration) -> DateTime<Utc> {
     time + TimeDelta::from_std(by).unwrap_or(TimeDelta::zero())
 }

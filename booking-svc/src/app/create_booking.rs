@@ -1,0 +1,178 @@
+//! Books a hold: opens booking and saga, pins the hold and commits the intent to pay in one transaction, then lets the saga run.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use mesh::pg::{self, Connection, DomainError, TxError};
+use mesh::{id, outbox, trace};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{Instant, timeout_at};
+use uuid::Uuid;
+
+use crate::domain::booking::{Booking, BookingRefusal, CreateBooking, open};
+use crate::domain::hold::HoldState;
+use crate::domain::saga::{Note, Step};
+use crate::publish;
+use crate::saga::Sagas;
+use crate::saga::turn::later;
+use crate::store::bookings::{self, NewBooking};
+use crate::store::holds::{self, Lock};
+use crate::store::sagas::{self, NewSaga};
+
+/// How often a booking that another instance may change is looked at.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+impl DomainError for BookingRefusal {}
+
+/// Why a hold was not booked.
+pub type Error = TxError<BookingRefusal>;
+
+enum Opened {
+    New { booking_id: Uuid, saga_id: Uuid },
+    Known { booking_id: Uuid },
+}
+
+/// Books a hold and answers the booking as it stands at `answer_by` at the latest: the saga goes on without the caller.
+pub async fn create_booking(
+    sagas: &Sagas,
+    wanted: CreateBooking,
+    answer_by: Instant,
+) -> Result<Booking, Error> {
+    let opened = match open_once(sagas, &wanted).await {
+        // Two calls with one request_id at once: the other one is first, and the next look finds its booking.
+        Err(problem) if problem.constraint() == Some("booking_request_key") => {
+            open_once(sagas, &wanted).await
+        }
+        Err(problem) if problem.constraint() == Some("booking_one_live") => {
+            Err(BookingRefusal::HoldAlreadyBooked.into())
+        }
+        other => other,
+    }?;
+    match opened {
+        Opened::Known { booking_id } => present(sagas, booking_id).await,
+        Opened::New {
+            booking_id,
+            saga_id,
+        } => {
+            let mut changes = sagas.changes();
+            sagas.begin(saga_id);
+            loop {
+                let booking = present(sagas, booking_id).await?;
+                if booking.state != crate::domain::booking::BookingState::Processing {
+                    return Ok(booking);
+                }
+                let look = Instant::now() + LOOK_AGAIN;
+                if answer_by <= Instant::now() {
+                    return Ok(booking);
+                }
+                wait_for(&mut changes, booking_id, look.min(answer_by)).await;
+            }
+        }
+    }
+}
+
+/// Waits until `booking_id` changes as far as this instance knows, at most until `end`.
+pub(crate) async fn wait_for(
+    changes: &mut tokio::sync::broadcast::Receiver<Uuid>,
+    booking_id: Uuid,
+    end: Instant,
+) {
+    loop {
+        match timeout_at(end, changes.recv()).await {
+            Ok(Ok(changed)) if changed != booking_id => {}
+            // Changes were missed: look.
+            Ok(Ok(_) | Err(RecvError::Lagged(_))) | Err(_) => return,
+            Ok(Err(RecvError::Closed)) => return tokio::time::sleep_until(end).await,
+        }
+    }
+}
+
+async fn present(sagas: &Sagas, booking_id: Uuid) -> Result<Booking, Error> {
+    let read = async move |connection: &mut Connection| {
+        bookings::get(connection, booking_id, Lock::No).await
+    };
+    match sagas.inner.database.read(read).await.map_err(widen)? {
+        Some(booking) => Ok(booking),
+        None => Err(BookingRefusal::HoldNotFound.into()),
+    }
+}
+
+/// An error of a read, as one of a use case that can refuse.
+pub(crate) fn widen<E>(error: TxError<Infallible>) -> TxError<E> {
+    match error {
+        TxError::Refused(never) => match never {},
+        TxError::Busy => TxError::Busy,
+        TxError::LockTimeout => TxError::LockTimeout,
+        TxError::Conflict => TxError::Conflict,
+        TxError::Unavailable => TxError::Unavailable,
+        TxError::Unknown => TxError::Unknown,
+        TxError::Database(error) => TxError::Database(error),
+    }
+}
+
+async fn open_once(sagas: &Sagas, wanted: &CreateBooking) -> Result<Opened, Error> {
+    let (wanted, timings, owner) = (
+        wanted.clone(),
+        sagas.inner.timings,
+        sagas.inner.owner.clone(),
+    );
+    let opened = sagas
+        .inner
+        .database
+        .transaction("open booking", async move |connection| {
+            if let Some(known) = known(connection, &wanted).await? {
+                return Ok(known);
+            }
+            let found = holds::load(connection, &[wanted.hold_id], Lock::ForUpdate)
+                .await?
+                .remove(&wanted.hold_id);
+            let hold = found.ok_or(BookingRefusal::HoldNotFound)?;
+            let now = pg::now(connection).await?;
+            let deadline = open(&wanted, &hold, timings.payment, now)?;
+            let (booking_id, saga_id) = (id::new(), id::new());
+            let new = NewBooking {
+                booking_id,
+                request_id: wanted.request_id,
+                request_hash: &wanted.request_hash,
+                method: wanted.method,
+                payment_id: id::derive(saga_id, "pay/do"),
+                payment_deadline_time: deadline,
+            };
+            let saga = NewSaga {
+                saga_id,
+                booking_id,
+                owner: &owner,
+                lease: timings.lease,
+                deadline_time: later(hold.max_expire_time, timings.unknown_max),
+                traceparent: trace::current().map(|trace| trace.to_string()),
+            };
+            sagas::insert(connection, &saga).await?;
+            bookings::insert(connection, &new, &hold).await?;
+            if !holds::turn(connection, hold.hold_id, HoldState::Held, HoldState::Paying).await? {
+                return Err(BookingRefusal::HoldAlreadyBooked.into());
+            }
+            sagas::note(connection, saga_id, "open", Note::Ok, 1).await?;
+            sagas::note(connection, saga_id, Step::Pin.name(), Note::Ok, 1).await?;
+            sagas::note(connection, saga_id, Step::Pay.name(), Note::Intent, 1).await?;
+            outbox::append(connection, &publish::started(booking_id, &hold), booking_id).await?;
+            Ok(Opened::New {
+                booking_id,
+                saga_id,
+            })
+        });
+    opened.await
+}
+
+/// The booking that this request made before.
+async fn known(
+    connection: &mut Connection,
+    wanted: &CreateBooking,
+) -> Result<Option<Opened>, Error> {
+    match bookings::by_request(connection, wanted.account_id, wanted.request_id).await? {
+        None => Ok(None),
+        Some(booking) if booking.request_hash == wanted.request_hash => Ok(Some(Opened::Known {
+            booking_id: booking.booking_id,
+        })),
+        Some(_) => Err(BookingRefusal::RequestIdReused.into()),
+    }
+}

@@ -1,0 +1,139 @@
+//! The inbound edge of messages: a delivery becomes a use case, inside the transaction of its inbox row.
+
+use std::sync::Arc;
+
+use mesh::amqp::{Handler, Message, Poison};
+use mesh::id;
+use mesh::pg::{Connection, TxError};
+use prost::Name;
+use proto::usher::booking::events::v1::{BookingConfirmed, IssueTicketsCommand};
+use proto::usher::payment::events::v1::{
+    PaymentCancelled, PaymentCaptured, PaymentDeclined, PaymentExpired, PaymentRefunded,
+};
+use uuid::Uuid;
+
+use crate::app::issue_tickets::issue_tickets;
+use crate::domain::saga::News;
+use crate::domain::ticket::keys::KeyRing;
+use crate::saga::Sagas;
+use crate::saga::turn::tell;
+
+/// Queue of what happens to payments.
+pub const PAYMENTS: &str = "booking-svc.payments";
+/// Queue of confirmed bookings.
+pub const TICKETS: &str = "booking-svc.tickets";
+/// Queue of reminders.
+pub const TICKET_COMMANDS: &str = "booking-svc.ticket-commands";
+
+/// Tells sagas what became of their payments.
+#[derive(Debug)]
+pub struct PaymentNews {
+    /// The sagas.
+    pub sagas: Sagas,
+}
+
+/// Issues tickets.
+#[derive(Debug)]
+pub struct Tickets {
+    /// The sagas.
+    pub sagas: Sagas,
+    /// Keys that sign.
+    pub keys: Arc<KeyRing>,
+}
+
+impl Handler for PaymentNews {
+    async fn handle(
+        &self,
+        connection: &mut Connection,
+        message: &Message,
+    ) -> Result<(), TxError<Poison>> {
+        let (booking_id, payment_id, news) = read(message)?;
+        let Some(news) = news else { return Ok(()) };
+        tell(
+            connection,
+            booking_id,
+            payment_id,
+            &news,
+            &self.sagas.inner.timings,
+        )
+        .await?;
+        Ok(())
+    }
+
+    fn committed(&self, message: &Message) {
+        if let Ok((booking_id, ..)) = read(message) {
+            self.sagas.wake(booking_id);
+        }
+    }
+}
+
+/// Booking, payment and news of a payment's event; no news when only a part of the money went back.
+fn read(message: &Message) -> Result<(Uuid, Uuid, Option<News>), Poison> {
+    let kind = message.kind.as_str();
+    if kind == PaymentCaptured::full_name() {
+        let event: PaymentCaptured = message.decode()?;
+        Ok((
+            uuid(&event.booking_id)?,
+            uuid(&event.payment_id)?,
+            Some(News::Captured),
+        ))
+    } else if kind == PaymentDeclined::full_name() {
+        let event: PaymentDeclined = message.decode()?;
+        let news = News::Declined {
+            code: event.provider_code,
+            may_retry: event.customer_may_retry,
+        };
+        Ok((
+            uuid(&event.booking_id)?,
+            uuid(&event.payment_id)?,
+            Some(news),
+        ))
+    } else if kind == PaymentExpired::full_name() {
+        let event: PaymentExpired = message.decode()?;
+        Ok((
+            uuid(&event.booking_id)?,
+            uuid(&event.payment_id)?,
+            Some(News::Expired),
+        ))
+    } else if kind == PaymentCancelled::full_name() {
+        let event: PaymentCancelled = message.decode()?;
+        Ok((
+            uuid(&event.booking_id)?,
+            uuid(&event.payment_id)?,
+            Some(News::Gone),
+        ))
+    } else {
+        let event: PaymentRefunded = message.decode()?;
+        let news = event.in_full.then_some(News::Gone);
+        Ok((uuid(&event.booking_id)?, uuid(&event.payment_id)?, news))
+    }
+}
+
+impl Handler for Tickets {
+    async fn handle(
+        &self,
+        connection: &mut Connection,
+        message: &Message,
+    ) -> Result<(), TxError<Poison>> {
+        issue_tickets(connection, &self.keys, booking_of(message)?).await?;
+        Ok(())
+    }
+
+    fn committed(&self, message: &Message) {
+        if let Ok(booking_id) = booking_of(message) {
+            self.sagas.wake(booking_id);
+        }
+    }
+}
+
+fn booking_of(message: &Message) -> Result<Uuid, Poison> {
+    if message.kind == BookingConfirmed::full_name() {
+        uuid(&message.decode::<BookingConfirmed>()?.booking_id)
+    } else {
+        uuid(&message.decode::<IssueTicketsCommand>()?.booking_id)
+    }
+}
+
+fn uuid(text: &str) -> Result<Uuid, Poison> {
+    id::parse(text).ok_or_else(|| Poison::new(format!("it has an id that is none: {text:?}")))
+}
