@@ -99,7 +99,9 @@ impl Door {
     ) -> Result<Response<Bytes>, Refused> {
         let shared = &self.shared;
         // Full means come back later, before any work is spent.
-        let _room = shared.requests.try_acquire().map_err(|_| overloaded())?;
+        if shared.requests.available_permits() == 0 {
+            return Err(overloaded().into());
+        }
         // Unknown here is unknown everywhere: methods for peers have no route at all.
         let (entry, found) = self.table.find(head.method.as_str(), head.uri.path())?;
         seen.route = Some(format!("{} {}", head.method, found.route.pattern()));
@@ -125,6 +127,8 @@ impl Door {
             .memory
             .read(body, entry.policy.max_request_bytes, &shared.limits)
             .await?;
+        // Room is taken here and not above: a slow upload has its own bounds and must not keep others out.
+        let _room = shared.requests.try_acquire().map_err(|_| overloaded())?;
         let message = found.message(&transcode::Request {
             query: head.uri.query(),
             content_type: text(&head.headers, CONTENT_TYPE.as_str())?,

@@ -93,6 +93,19 @@ async fn more_requests_than_fit_are_told_to_come_back() {
 }
 
 #[tokio::test]
+async fn a_slow_upload_keeps_nobody_out() {
+    let door = Running::with(|config| config.limits.requests = 1).await;
+    let token = door.token(&[mesh::identity::Role::Seller]);
+    let mut slow = TcpStream::connect(door.address).await.unwrap();
+    let head = format!(
+        "POST /v1/seating-plans HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-length: 2\r\n\r\nx"
+    );
+    slow.write_all(head.as_bytes()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(door.get("/v1/venues/x").await.status, 200);
+}
+
+#[tokio::test]
 async fn more_connections_than_fit_wait() {
     let door = Running::with(|config| {
         config.limits.connections = 1;

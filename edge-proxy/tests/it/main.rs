@@ -15,6 +15,7 @@ mod contracts;
 mod door;
 mod limits;
 mod operations;
+mod process;
 mod rates;
 mod services;
 mod tidy;
