@@ -76,13 +76,8 @@ impl Door {
         let tag = Tag::of(request.headers());
         let (head, body) = request.into_parts();
         let mut seen = Seen::default();
-        let pass = AssertUnwindSafe(self.pass(from, &head, body, &tag, &mut seen)).catch_unwind();
-        let outcome = trace::within(Some(tag.trace), pass)
-            .await
-            .unwrap_or_else(|_| {
-                error!(request_id = tag.request_id, "a request panicked");
-                Err(INTERNAL.refuse("internal error").into())
-            });
+        let pass = survive(self.pass(from, &head, body, &tag, &mut seen), &tag);
+        let outcome = trace::within(Some(tag.trace), pass).await;
         let mut response = outcome.unwrap_or_else(|refused| self.refuse(&refused));
         headers::outward(&mut response, &tag);
         report(&seen, &tag, from, response.status(), watch);
@@ -160,6 +155,18 @@ impl Door {
     }
 }
 
+/// A panic is one failed request, not a dead connection with every other stream on it.
+async fn survive<T>(
+    work: impl Future<Output = Result<T, Refused>>,
+    tag: &Tag,
+) -> Result<T, Refused> {
+    let outcome = AssertUnwindSafe(work).catch_unwind().await;
+    outcome.unwrap_or_else(|_| {
+        error!(request_id = tag.request_id, "a request panicked");
+        Err(INTERNAL.refuse("internal error").into())
+    })
+}
+
 fn overloaded() -> Refusal {
     metrics::counter!("usher_edge_shed_total").increment(1);
     OVERLOADED
@@ -230,5 +237,21 @@ impl From<Status> for Refused {
 impl From<Refusal> for Refused {
     fn from(refusal: Refusal) -> Self {
         Self::Status(refusal.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_one_failed_request() {
+        let tag = Tag::of(&HeaderMap::new());
+        let panics = async { panic!("as the test asked") };
+        let outcome: Result<(), Refused> = survive(panics, &tag).await;
+        match outcome {
+            Err(Refused::Status(status)) => assert_eq!(status.code(), tonic::Code::Internal),
+            other => panic!("{other:?}"),
+        }
     }
 }

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes};
 use mesh::random;
-use mesh::status::{DEADLINE_PASSED, DEPENDENCY_DOWN, chain};
+use mesh::status::{DEADLINE_PASSED, DEPENDENCY_DOWN, chain, internal};
 use tokio::time::timeout;
 use tonic::client::Grpc;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::metadata::MetadataMap;
-use tonic::{Extensions, Request, Status, TimeoutExpired};
+use tonic::{Code, Extensions, Request, Status, TimeoutExpired};
 use tracing::warn;
 
 use crate::door::RETRY;
@@ -46,9 +46,15 @@ pub(crate) async fn call(
     }
 }
 
+/// What tonic says of an answer beyond [`RESPONSE_BYTES_MAX`]; it gives no other sign, and the text would pass for the service's.
+const TOO_LARGE: &str = "Error, decoded message length too large";
+
 /// A status with a source was made on this side of the wire; its text is about our network and stays here.
 fn explain(entry: &Entry, status: Status) -> Status {
     let Some(source) = status.source() else {
+        if status.code() == Code::OutOfRange && status.message().starts_with(TOO_LARGE) {
+            return internal(&status);
+        }
         return status;
     };
     let mut causes = std::iter::successors(Some(source), |error| (*error).source());

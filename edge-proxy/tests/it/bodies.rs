@@ -88,17 +88,57 @@ async fn what_is_not_json_is_told_with_its_place() {
 #[tokio::test]
 async fn only_json_and_only_plain_is_read() {
     let door = Running::start().await;
-    let post = |name: &'static str, value: &'static str| {
+    let post = |headers: &[(&'static str, &'static str)]| {
         let request = door
             .request("POST", "/v1/venues")
             .bearer_auth(door.token(&[Role::Seller]));
-        send(request.header(name, value).body("{}"))
+        let request = headers.iter().fold(request, |request, (name, value)| {
+            request.header(*name, *value)
+        });
+        send(request.body("{}"))
     };
+    let json = ("content-type", "application/json");
     let refused = (415, "UNSUPPORTED_MEDIA_TYPE".to_owned());
-    assert_eq!(post("content-type", "text/plain").await.refusal(), refused);
-    assert_eq!(post("x-none", "").await.refusal(), refused);
-    assert_eq!(post("content-encoding", "gzip").await.refusal(), refused);
-    assert_eq!(post("content-type", "application/json").await.status, 200);
+    assert_eq!(
+        post(&[("content-type", "text/plain")]).await.refusal(),
+        refused
+    );
+    assert_eq!(post(&[]).await.refusal(), refused);
+    assert_eq!(
+        post(&[json, ("content-encoding", "gzip")]).await.refusal(),
+        refused
+    );
+    assert_eq!(
+        post(&[json, ("content-encoding", "identity")]).await.status,
+        200
+    );
+    // Two keys could be read as one here and as another behind.
+    let twice = post(&[json, ("idempotency-key", "a"), ("idempotency-key", "b")]).await;
+    assert_eq!(twice.refusal(), (400, "INVALID_REQUEST".to_owned()));
+}
+
+#[tokio::test]
+async fn a_body_that_drips_is_given_up() {
+    let door = Running::with(|config| config.limits.body = Duration::from_millis(300)).await;
+    let token = door.token(&[Role::Seller]);
+    let head = format!(
+        "POST /v1/seating-plans HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-length: 1000\r\n\r\n"
+    );
+    let mut stream = TcpStream::connect(door.address).await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let (mut from, mut to) = stream.into_split();
+    let drip = async {
+        while to.write_all(b"x").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let mut answer = [0; 12];
+    tokio::select! {
+        () = drip => panic!("closed without an answer"),
+        read = from.read_exact(&mut answer) => assert_eq!(read.unwrap(), 12),
+        () = tokio::time::sleep(Duration::from_secs(5)) => panic!("read for ever"),
+    }
+    assert_eq!(&answer, b"HTTP/1.1 408");
 }
 
 #[tokio::test]

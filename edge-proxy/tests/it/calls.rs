@@ -223,6 +223,17 @@ async fn a_service_that_is_gone_is_503_without_its_address() {
 }
 
 #[tokio::test]
+async fn an_answer_beyond_all_bounds_is_our_fault() {
+    let door = Running::start().await;
+    let large = door.get("/v1/venues/large").await;
+    assert_eq!(large.refusal(), (500, "INTERNAL".to_owned()));
+    assert!(
+        !String::from_utf8_lossy(&large.bytes).contains("length"),
+        "{large:?}"
+    );
+}
+
+#[tokio::test]
 async fn a_request_keeps_its_id_and_its_trace() {
     let door = Running::start().await;
     let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";

@@ -173,6 +173,13 @@ impl Services {
                 ));
             }
             "never" => std::future::pending().await,
+            "large" => {
+                let venue = Venue {
+                    name: "x".repeat(17 * 1024 * 1024),
+                    ..Venue::default()
+                };
+                return Ok(GetVenueResponse { venue: Some(venue) });
+            }
             "wait" => {
                 self.entered.notify_one();
                 self.go_on.notified().await;
@@ -201,6 +208,7 @@ impl Services {
         };
         Grpc::new(ProstCodec::<A, Q>::default())
             .max_decoding_message_size(64 * 1024 * 1024)
+            .max_encoding_message_size(64 * 1024 * 1024)
             .unary(method, request)
             .await
     }
