@@ -45,7 +45,7 @@ pub struct ConsumerOptions {
     pub events: &'static Events,
     /// Ladders and polls.
     pub timings: Timings,
-    /// Fault points of tests: `amqp/committed`.
+    /// Fault points of tests: `amqp/received`, `amqp/committed`.
     pub faults: Faults,
 }
 
@@ -152,6 +152,7 @@ impl<H: Handler> Consumer<H> {
             Err(poison) => return self.reject(&acker, "without id", &poison).await,
         };
         let id = message.message_id.to_string();
+        self.options.faults.at("amqp/received").await;
         let mut failures = 0;
         loop {
             let error = match self.apply(&message).await {

@@ -277,3 +277,83 @@ fn returned_id(message: &BasicReturnMessage) -> Option<Uuid> {
     let text = message.delivery.properties.message_id().as_ref()?;
     id::parse(text.as_str())
 }
+
+#[cfg(test)]
+mod tests {
+    use lapin::BasicProperties;
+    use lapin::message::Delivery;
+
+    use super::*;
+
+    fn returned(id: &str) -> BasicReturnMessage {
+        let mut delivery = Delivery::mock(0, "".into(), "".into(), false, Vec::new());
+        delivery.properties = BasicProperties::default().with_message_id(id.into());
+        BasicReturnMessage {
+            delivery,
+            reply_code: 312,
+            reply_text: "NO_ROUTE".into(),
+        }
+    }
+
+    fn ack(of: Option<Uuid>) -> Option<Confirmation> {
+        Some(Confirmation::Ack(of.map(|id| returned(&id.to_string()))))
+    }
+
+    /// Outcomes of three messages with these confirmations.
+    fn check(
+        confirmations: impl FnOnce([Uuid; 3]) -> [Option<Confirmation>; 3],
+        expected: [Outcome; 3],
+    ) {
+        let ids = [id::new(), id::new(), id::new()];
+        let mut tally = Tally::default();
+        for (id, confirmation) in ids.into_iter().zip(confirmations(ids)) {
+            tally.count(id, confirmation);
+        }
+        assert_eq!(tally.outcomes(&ids), expected);
+    }
+
+    #[test]
+    fn a_return_counts_for_its_own_message() {
+        use Outcome::{Confirmed, Refused, Returned, Unknown};
+        check(|_| [ack(None), ack(None), ack(None)], [Confirmed; 3]);
+        // The return of the last message came with the confirm of the first one.
+        check(
+            |[_, _, c]| [ack(Some(c)), ack(None), ack(None)],
+            [Confirmed, Confirmed, Returned],
+        );
+        check(
+            |_| [ack(None), Some(Confirmation::Nack(None)), ack(None)],
+            [Confirmed, Refused, Confirmed],
+        );
+        check(
+            |_| [ack(None), None, ack(None)],
+            [Confirmed, Unknown, Confirmed],
+        );
+        check(
+            |_| [ack(None), Some(Confirmation::NotRequested), ack(None)],
+            [Confirmed, Unknown, Confirmed],
+        );
+    }
+
+    #[test]
+    fn a_broken_batch_with_a_return_tells_nothing() {
+        // Whose return comes with the confirm that is missing? Perhaps that of the second message.
+        check(
+            |[a, _, _]| [ack(Some(a)), ack(None), None],
+            [Outcome::Unknown; 3],
+        );
+        let nameless = Some(Confirmation::Ack(Some(returned("not an id"))));
+        check(|_| [nameless, ack(None), ack(None)], [Outcome::Unknown; 3]);
+    }
+
+    #[test]
+    fn a_message_that_was_not_sent_is_unknown() {
+        let (sent, unsent) = (id::new(), id::new());
+        let mut tally = Tally::default();
+        tally.count(sent, ack(None));
+        assert_eq!(
+            tally.outcomes(&[sent, unsent]),
+            [Outcome::Confirmed, Outcome::Unknown]
+        );
+    }
+}

@@ -69,9 +69,19 @@ impl Corner {
     }
 
     pub(crate) fn relay(&self, database: &Database, tasks: &Tasks, faults: Faults) -> Waker {
+        self.relay_through(self.publisher(tasks), database, tasks, faults)
+    }
+
+    pub(crate) fn relay_through(
+        &self,
+        publisher: Publisher,
+        database: &Database,
+        tasks: &Tasks,
+        faults: Faults,
+    ) -> Waker {
         let options = RelayOptions {
             database: database.clone(),
-            publisher: self.publisher(tasks),
+            publisher,
             events: self.events,
             service: "test-svc".to_owned(),
             owner: format!("test-svc {}", mesh::id::new()),

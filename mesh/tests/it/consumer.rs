@@ -7,7 +7,7 @@ use lapin::BasicProperties;
 use mesh::amqp::{ConsumerOptions, Handler, Message, NoSuchQueue, Poison, consume, park_queue};
 use mesh::faults::Faults;
 use mesh::health::Health;
-use mesh::pg::{Connection, TxError};
+use mesh::pg::{Connection, Database, DatabaseOptions, TxError};
 use mesh::tasks::Tasks;
 use mesh::timings::Timings;
 use prost::{Message as _, Name};
@@ -168,29 +168,24 @@ async fn without_inbox_and_without_a_natural_key_a_second_delivery_shows() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_consumer_killed_between_commit_and_ack_has_one_effect() {
+/// A consumer whose process is killed at `point`: its runtime, with its connections, goes away at once. `effects_then` is what it had done.
+async fn kill_at(point: &'static str, effects_then: i64) {
     let (fixture, corner) = (Fixture::new().await, Corner::new().await);
-    let killed = tokio::runtime::Builder::new_multi_thread()
+    let process = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .unwrap();
-    let (faults, committed) = halt_at("amqp/committed");
-    {
-        // The process that is killed: its runtime, with its connections, goes away at once.
-        let (url, prefix) = (fixture.storage.url().clone(), corner.prefix.clone());
-        killed.spawn(async move {
-            let tasks = Tasks::new();
-            let options = mesh::pg::DatabaseOptions::new("killed");
-            let database = mesh::pg::Database::connect(&url, &options, &tasks)
-                .await
-                .unwrap();
-            let mut corner = Corner::with(None);
-            corner.prefix = prefix;
-            corner.consume(&database, &tasks, faults, Count);
-            std::future::pending::<()>().await;
-        });
-    }
+    let (faults, reached) = halt_at(point);
+    let (url, prefix) = (fixture.storage.url().clone(), corner.prefix.clone());
+    process.spawn(async move {
+        let tasks = Tasks::new();
+        let options = DatabaseOptions::new("killed");
+        let database = Database::connect(&url, &options, &tasks).await.unwrap();
+        let mut corner = Corner::with(None);
+        corner.prefix = prefix;
+        corner.consume(&database, &tasks, faults, Count);
+        std::future::pending::<()>().await;
+    });
     until("the queue exists", async || {
         corner.depth(QUEUE).await.is_some()
     })
@@ -198,27 +193,38 @@ async fn a_consumer_killed_between_commit_and_ack_has_one_effect() {
     corner
         .publish(&Event::full_name(), &body("b"), properties(mesh::id::new()))
         .await;
-    committed.notified().await;
-    assert_eq!(effects(&fixture).await, 1);
-    killed.shutdown_background();
+    reached.notified().await;
+    assert_eq!(effects(&fixture).await, effects_then, "{point}");
+    process.shutdown_background();
     corner.consume(&fixture.database, &fixture.tasks, Faults::none(), Count);
-    let marker = mesh::id::new();
     corner
-        .publish(&Event::full_name(), &body("marker"), properties(marker))
+        .publish(
+            &Event::full_name(),
+            &body("marker"),
+            properties(mesh::id::new()),
+        )
         .await;
-    until("the marker is handled and the queue is empty", async || {
+    until("both are handled", async || {
         effects(&fixture).await == 2 && corner.depth(QUEUE).await == Some(0)
     })
     .await;
     stop(&fixture.tasks).await;
-    assert_eq!(corner.depth(QUEUE).await, Some(0));
-    assert_eq!(
-        fixture
-            .number("SELECT count(*) AS n FROM effect WHERE label = 'b'")
-            .await,
-        1
-    );
+    assert_eq!(corner.depth(QUEUE).await, Some(0), "{point}");
+    let count = fixture
+        .number("SELECT count(*) AS n FROM effect WHERE label = 'b'")
+        .await;
+    assert_eq!(count, 1, "{point}");
     corner.clear().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consumer_killed_before_the_effect_leaves_the_message_in_the_queue() {
+    kill_at("amqp/received", 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consumer_killed_between_commit_and_ack_has_one_effect() {
+    kill_at("amqp/committed", 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

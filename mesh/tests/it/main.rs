@@ -10,6 +10,7 @@ mod consumer;
 mod database;
 mod idempotency;
 mod migrate;
+mod outage;
 mod outbox;
 mod support;
 mod sweep;

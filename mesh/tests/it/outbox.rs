@@ -1,11 +1,13 @@
 //! The relay: what commits leaves, what is not confirmed stays.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use mesh::faults::Faults;
 use mesh::outbox::append;
 use mesh::pg::TxError;
+use mesh::tasks::Tasks;
 use prost::{Message, Name};
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::broker::{Corner, Event, QUEUE, Unheard, halt_at, stop};
@@ -104,7 +106,7 @@ async fn an_event_without_consumers_still_leaves() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_returned_message_stays_until_a_queue_takes_it() {
     let (fixture, corner) = (Fixture::new().await, Corner::new().await);
-    let tasks = mesh::tasks::Tasks::new();
+    let tasks = Tasks::new();
     corner.relay(&fixture.database, &tasks, Faults::none());
     append_events(&fixture, 1).await;
     until("the topology works", async || rows(&fixture).await == 0).await;
@@ -138,7 +140,7 @@ async fn a_row_of_unknown_type_is_parked_and_blocks_nobody() {
               SELECT gen_random_uuid(), part, gen_random_uuid(), 'not.a.Type', 'usher.booking', '' FROM outbox_part")
         .await;
     append_events(&fixture, 32).await;
-    let tasks = mesh::tasks::Tasks::new();
+    let tasks = Tasks::new();
     corner.relay(&fixture.database, &tasks, Faults::none());
     until("only the parked rows are left", async || {
         rows(&fixture).await == 16
@@ -168,7 +170,7 @@ async fn a_crash_between_confirm_and_delete_delivers_twice_and_has_one_effect() 
     let (fixture, corner) = (Fixture::new().await, Corner::new().await);
     append_events(&fixture, 1).await;
     let (faults, confirmed) = halt_at("outbox/confirmed");
-    let crashed = mesh::tasks::Tasks::new();
+    let crashed = Tasks::new();
     corner.relay(&fixture.database, &crashed, faults);
     confirmed.notified().await;
     assert_eq!(rows(&fixture).await, 1, "nothing was deleted");
@@ -192,40 +194,65 @@ async fn a_crash_between_confirm_and_delete_delivers_twice_and_has_one_effect() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_relays_never_publish_out_of_lease() {
+async fn a_relay_that_wakes_up_after_its_lease_sends_nothing() {
     let (fixture, corner) = (Fixture::new().await, Corner::new().await);
-    let wrong = Arc::new(Mutex::new(Vec::new()));
-    // Both stop for a while between reading and publishing, again and again, so that leases run out under them.
-    let slow = || {
-        let wrong = Arc::clone(&wrong);
-        Faults::new(move |point| {
-            let wrong = Arc::clone(&wrong);
-            async move {
-                if point == "outbox/read" {
-                    wrong.lock().unwrap().push(point);
-                    let pause = mesh::random::jitter(std::time::Duration::from_millis(2500));
-                    tokio::time::sleep(pause).await;
-                }
+    append_events(&fixture, 1).await;
+    let (read, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (reached, released) = (Arc::clone(&read), Arc::clone(&go));
+    let sleepy = Faults::new(move |point| {
+        let (reached, released) = (Arc::clone(&reached), Arc::clone(&released));
+        async move {
+            if point == "outbox/read" {
+                reached.notify_one();
+                released.notified().await;
             }
-        })
-    };
-    corner.relay(&fixture.database, &fixture.tasks, slow());
-    corner.relay(&fixture.database, &fixture.tasks, slow());
+        }
+    });
+    // Its way to the broker stays open until it has ended, so that only the lease can hold it back.
+    let (first, way) = (Tasks::new(), Tasks::new());
+    corner.relay_through(corner.publisher(&way), &fixture.database, &first, sleepy);
+    read.notified().await;
+    corner.relay(&fixture.database, &fixture.tasks, Faults::none());
+    until("the other relay takes over", async || {
+        rows(&fixture).await == 0
+    })
+    .await;
+    go.notify_one();
+    stop(&first).await;
+    stop(&way).await;
+    assert_eq!(corner.depth(QUEUE).await, Some(1), "published once");
+    stop(&fixture.tasks).await;
+    corner.clear().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_relays_share_the_parts_and_publish_each_row_once() {
+    let (fixture, corner) = (Fixture::new().await, Corner::new().await);
+    for _ in 0..2 {
+        corner.relay(&fixture.database, &fixture.tasks, Faults::none());
+    }
+    let owned = "SELECT count(*) AS n FROM outbox_part WHERE lease_until > clock_timestamp()";
+    until("every part is owned", async || {
+        fixture.number(owned).await == 16
+    })
+    .await;
+    let owners = fixture
+        .number("SELECT count(DISTINCT lease_owner) AS n FROM outbox_part")
+        .await;
+    assert_eq!(owners, 2, "relays that start together share");
     for _ in 0..20 {
         append_events(&fixture, 10).await;
     }
     until("every row leaves", async || rows(&fixture).await == 0).await;
     stop(&fixture.tasks).await;
-    // Past its lease a relay sends nothing, so no message came twice although both had read it.
     assert_eq!(corner.depth(QUEUE).await, Some(200));
-    assert!(wrong.lock().unwrap().len() > 2, "the relays took turns");
     corner.clear().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unreachable_broker_loses_nothing() {
     let (fixture, corner) = (Fixture::new().await, Corner::new().await);
-    let (tasks, health) = (mesh::tasks::Tasks::new(), mesh::health::Health::new());
+    let (tasks, health) = (Tasks::new(), mesh::health::Health::new());
     // Nobody listens on the discard port.
     let nowhere = mesh::config::Secret::new("amqp://guest:guest@127.0.0.1:9/%2f");
     let timings = mesh::timings::Timings::test();
