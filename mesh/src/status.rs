@@ -227,6 +227,11 @@ impl Violations {
         }
     }
 
+    /// Notes that `count` more were found and not kept, by a collector with a bound of its own.
+    pub fn add_unlisted(&mut self, count: usize) {
+        self.more += count;
+    }
+
     /// Whether nothing is wrong.
     #[must_use]
     pub fn is_empty(&self) -> bool {
