@@ -1,7 +1,9 @@
 //! Use cases: begin, load, decide, save, append to the outbox, commit.
 
 pub mod cancel_booking;
+pub mod catalogue;
 pub mod create_booking;
 pub mod inventory;
 pub mod issue_tickets;
+pub mod page;
 pub mod timings;

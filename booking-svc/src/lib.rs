@@ -1,11 +1,13 @@
 //! booking-svc: what is on sale, who holds it, who bought it.
 //!
-//! [`domain`] decides and touches nothing: no IO, no clock, no randomness.
+//! A request enters through [`grpc`], becomes a command for a use case of [`app`], which reads and writes through [`store`] what
+//! [`domain`] decides. `domain` touches nothing: no IO, no clock, no randomness.
 
 pub mod app;
 pub mod clients;
 pub mod consumer;
 pub mod domain;
+pub mod grpc;
 pub mod publish;
 pub mod saga;
 pub mod store;

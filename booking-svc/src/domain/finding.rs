@@ -71,6 +71,12 @@ impl Findings {
         self.more
     }
 
+    /// The listed ones, and how many there are besides.
+    #[must_use]
+    pub fn into_parts(self) -> (Vec<Finding>, usize) {
+        (self.list, self.more)
+    }
+
     /// `value` when nothing was found, else the findings.
     pub fn or_else_refuse<T>(self, value: T) -> Result<T, Self> {
         if self.is_empty() {

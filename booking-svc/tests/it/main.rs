@@ -1,8 +1,11 @@
 //! Tests of booking-svc against a real Postgres.
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     reason = "what cannot go on here is a failed test"
 )]
 
+mod catalogue;
 mod schema;
+mod service;
 mod support;

@@ -1,0 +1,149 @@
+//! Requests into commands, with all that is wrong at once; values of the domain into answers.
+
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use mesh::id;
+use mesh::money::{Currency, Money};
+use prost_types::{Duration, Timestamp};
+use proto::usher::r#type::v1 as money;
+use uuid::Uuid;
+
+use crate::domain::finding::Findings;
+
+mod hall;
+mod performance;
+mod show;
+mod unit;
+mod venue;
+
+pub(super) use hall::{create_hall, imported_plan, list_halls};
+pub(super) use performance::{create_performance, list_performances, performance, with_counts};
+pub(super) use show::{create_show, list_shows};
+pub(super) use unit::list_units;
+pub(super) use venue::{create_venue, list_venues};
+
+/// Digits of a second that Postgres keeps.
+const SECOND_DIGITS: u16 = 6;
+
+/// Reads the fields of a request and remembers what was wrong with each.
+#[derive(Debug, Default)]
+pub(super) struct Fields {
+    pub(super) violations: Findings,
+}
+
+impl Fields {
+    /// An id that has to be there.
+    pub(super) fn id(&mut self, field: &str, text: &str) -> Option<Uuid> {
+        let id = id::parse(text);
+        if id.is_none() {
+            self.violations
+                .add(field, "must be a UUID of 36 characters");
+        }
+        id
+    }
+
+    /// An id that may be absent.
+    pub(super) fn optional_id(&mut self, field: &str, text: &str) -> Option<Uuid> {
+        if text.is_empty() {
+            None
+        } else {
+            self.id(field, text)
+        }
+    }
+
+    /// An instant that has to be there, to the microsecond.
+    pub(super) fn time(&mut self, field: &str, time: Option<&Timestamp>) -> Option<DateTime<Utc>> {
+        let Some(time) = time else {
+            self.violations.add(field, "must be set");
+            return None;
+        };
+        let nanos = u32::try_from(time.nanos).ok();
+        let time = nanos.and_then(|nanos| DateTime::from_timestamp(time.seconds, nanos));
+        // A day of grace at the beginning, because tickets are valid from a day before the start and their codes count from 1970.
+        let sane = time.filter(|time| (24 * 3_600..253_402_300_800).contains(&time.timestamp()));
+        if sane.is_none() {
+            self.violations
+                .add(field, "must be from 1970-01-02 to 9999-12-31");
+        }
+        sane.map(|time| time.trunc_subsecs(SECOND_DIGITS))
+    }
+
+    /// A length of time that may be absent.
+    pub(super) fn duration(
+        &mut self,
+        field: &str,
+        duration: Option<&Duration>,
+        default: TimeDelta,
+    ) -> Option<TimeDelta> {
+        let Some(duration) = duration else {
+            return Some(default);
+        };
+        let nanos = u32::try_from(duration.nanos).ok();
+        let time = nanos.and_then(|nanos| TimeDelta::new(duration.seconds, nanos));
+        if time.is_none() {
+            self.violations.add(field, "must be a positive duration");
+        }
+        time
+    }
+
+    /// A currency.
+    pub(super) fn currency(&mut self, field: &str, code: &str) -> Option<Currency> {
+        code.parse()
+            .inspect_err(|problem: &mesh::money::UnknownCurrency| {
+                self.violations.add(field, problem.to_string())
+            })
+            .ok()
+    }
+
+    /// An amount that has to be there.
+    pub(super) fn money(&mut self, field: &str, money: Option<&money::Money>) -> Option<Money> {
+        let Some(money) = money else {
+            self.violations.add(field, "must be set");
+            return None;
+        };
+        let currency = self.currency(&format!("{field}.currency"), &money.currency)?;
+        Some(Money::new(money.minor_units, currency))
+    }
+
+    /// `command`, unless something was wrong.
+    pub(super) fn finish<T>(self, command: Option<T>) -> Result<T, Findings> {
+        match command {
+            Some(command) => self.violations.or_else_refuse(command),
+            None => Err(self.violations),
+        }
+    }
+}
+
+/// Reads the one id of a request.
+pub(super) fn one_id(field: &str, text: &str) -> Result<Uuid, Findings> {
+    let mut fields = Fields::default();
+    let id = fields.id(field, text);
+    fields.finish(id)
+}
+
+/// Reads request_id and one other id.
+pub(super) fn two_ids(request_id: &str, field: &str, text: &str) -> Result<(Uuid, Uuid), Findings> {
+    let mut fields = Fields::default();
+    let ids = (fields.id("request_id", request_id), fields.id(field, text));
+    fields.finish(ids.0.zip(ids.1))
+}
+
+/// A filter that is off when it is empty.
+pub(super) fn text(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// An instant of the domain.
+pub(super) fn timestamp(time: DateTime<Utc>) -> Timestamp {
+    Timestamp {
+        seconds: time.timestamp(),
+        nanos: i32::try_from(time.timestamp_subsec_nanos()).unwrap_or_default(),
+    }
+}
+
+/// A count that the contract writes in 32 bits; ours are bounded far below.
+pub(super) fn narrow<T>(count: T) -> u32
+where
+    u32: TryFrom<T>,
+{
+    u32::try_from(count).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,203 @@
+//! Page tokens: opaque, and good for the list and filter they were made for only.
+//!
+//! URL-safe Base64 of eight bytes that name list and filter, then of the place behind which the next page starts.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+use prost::Message;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::app::page::PageRequest;
+use crate::domain::finding::Findings;
+
+/// Items of a page when nothing is asked.
+const SIZE_DEFAULT: usize = 50;
+/// Most items of a page.
+pub(super) const SIZE_MAX: usize = 200;
+/// Most units of a page: they are small, and a seat map wants all of them.
+pub(super) const UNITS_MAX: usize = 1_000;
+
+/// Eight bytes: a token of another filter passes once in 10^19 tries, and then only starts at an odd place.
+const FILTER_BYTES: usize = 8;
+
+/// A list with one filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct List([u8; FILTER_BYTES]);
+
+/// A place in a list.
+pub(super) trait Place: Sized {
+    fn to_bytes(&self) -> Vec<u8>;
+    fn from_bytes(bytes: &[u8]) -> Option<Self>;
+}
+
+impl List {
+    /// The list of RPC `name`, filtered by `filter`: the request without its page fields.
+    pub(super) fn new(name: &str, filter: &impl Message) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(name);
+        hash.update([0]);
+        hash.update(filter.encode_to_vec());
+        let digest: [u8; 32] = hash.finalize().into();
+        let mut bytes = [0; FILTER_BYTES];
+        bytes
+            .iter_mut()
+            .zip(digest)
+            .for_each(|(byte, digest)| *byte = digest);
+        Self(bytes)
+    }
+
+    /// Reads `page_size` and `page_token`.
+    pub(super) fn page<C: Place>(
+        self,
+        size: i32,
+        max: usize,
+        token: &str,
+        violations: &mut Findings,
+    ) -> PageRequest<C> {
+        let size = match usize::try_from(size) {
+            Ok(0) => SIZE_DEFAULT,
+            Ok(size) => size.min(max),
+            Err(_) => {
+                violations.add("page_size", "must not be negative");
+                SIZE_DEFAULT
+            }
+        };
+        let after = if token.is_empty() {
+            None
+        } else {
+            self.place(token)
+        };
+        if after.is_none() && !token.is_empty() {
+            violations.add(
+                "page_token",
+                "must be the next_page_token of the page before, with the same filter",
+            );
+        }
+        PageRequest { size, after }
+    }
+
+    fn place<C: Place>(self, token: &str) -> Option<C> {
+        let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
+        let (filter, place) = bytes.split_first_chunk::<FILTER_BYTES>()?;
+        if *filter == self.0 {
+            C::from_bytes(place)
+        } else {
+            None
+        }
+    }
+
+    /// The token of the page behind `next`; empty at the end.
+    pub(super) fn token<C: Place>(self, next: Option<&C>) -> String {
+        next.map_or_else(String::new, |place| {
+            URL_SAFE_NO_PAD.encode([&self.0[..], &place.to_bytes()].concat())
+        })
+    }
+}
+
+impl Place for Uuid {
+    fn to_bytes(&self) -> Vec<u8> {
+        self.as_bytes().to_vec()
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        Self::from_slice(bytes).ok()
+    }
+}
+
+impl Place for u32 {
+    fn to_bytes(&self) -> Vec<u8> {
+        self.to_be_bytes().to_vec()
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        // Postgres counts units in an int4.
+        let number = Self::from_be_bytes(bytes.try_into().ok()?);
+        i32::try_from(number).is_ok().then_some(number)
+    }
+}
+
+impl Place for (DateTime<Utc>, Uuid) {
+    fn to_bytes(&self) -> Vec<u8> {
+        [
+            &self.0.timestamp_micros().to_be_bytes()[..],
+            self.1.as_bytes(),
+        ]
+        .concat()
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (micros, id) = bytes.split_first_chunk()?;
+        let time = DateTime::from_timestamp_micros(i64::from_be_bytes(*micros))?;
+        Some((time, Uuid::from_slice(id).ok()?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::usher::booking::v1::ListVenuesRequest;
+
+    use super::*;
+
+    fn list(name: &str, city: &str) -> List {
+        let city = city.to_owned();
+        let filter = ListVenuesRequest {
+            city,
+            ..ListVenuesRequest::default()
+        };
+        List::new(name, &filter)
+    }
+
+    fn read<C: Place>(list: List, size: i32, token: &str) -> (PageRequest<C>, Vec<String>) {
+        let mut violations = Findings::new();
+        let page = list.page(size, SIZE_MAX, token, &mut violations);
+        let fields = violations.list().iter().map(|found| found.field.clone());
+        (page, fields.collect())
+    }
+
+    #[test]
+    fn a_token_is_good_for_its_list_and_filter_only() {
+        let place = Uuid::from_u128(7);
+        let token = list("ListVenues", "Seoul").token(Some(&place));
+        let (page, wrong) = read::<Uuid>(list("ListVenues", "Seoul"), 0, &token);
+        assert_eq!((page.after, wrong.len()), (Some(place), 0));
+        for (name, city) in [("ListVenues", "Busan"), ("ListShows", "Seoul")] {
+            let (page, wrong) = read::<Uuid>(list(name, city), 0, &token);
+            assert_eq!((page.after, wrong), (None, vec!["page_token".to_owned()]));
+        }
+        for token in ["x", "AAAA", &token[..token.len() - 2]] {
+            assert_eq!(
+                read::<Uuid>(list("ListVenues", "Seoul"), 0, token).1,
+                ["page_token"]
+            );
+        }
+        assert_eq!(list("ListVenues", "Seoul").token::<Uuid>(None), "");
+    }
+
+    #[test]
+    fn sizes_are_clamped() {
+        let size = |asked| read::<Uuid>(list("ListVenues", ""), asked, "").0.size;
+        assert_eq!(
+            (size(0), size(1), size(200), size(201), size(i32::MAX)),
+            (50, 1, 200, 200, 200)
+        );
+        assert_eq!(
+            read::<Uuid>(list("ListVenues", ""), -1, "").1,
+            ["page_size"]
+        );
+    }
+
+    #[test]
+    fn every_kind_of_place_survives() {
+        let time = DateTime::from_timestamp_micros(1_790_000_000_123_456).unwrap();
+        let place = (time, Uuid::from_u128(9));
+        assert_eq!(
+            <(DateTime<Utc>, Uuid)>::from_bytes(&place.to_bytes()),
+            Some(place)
+        );
+        assert_eq!(u32::from_bytes(&7_u32.to_bytes()), Some(7));
+        assert_eq!(u32::from_bytes(&u32::MAX.to_bytes()), None);
+        assert_eq!(u32::from_bytes(&[0; 5]), None);
+    }
+}
