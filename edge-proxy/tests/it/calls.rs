@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use mesh::identity::Role;
 use serde_json::json as j;
+use tokio::net::TcpStream;
 
 use crate::door::{Running, send};
 
@@ -223,6 +224,28 @@ async fn a_service_that_is_gone_is_503_without_its_address() {
 }
 
 #[tokio::test]
+async fn waiting_for_a_connection_counts_as_time_of_the_call() {
+    // A full backlog: further connects neither succeed nor fail.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let full = socket.listen(1).unwrap();
+    let address = full.local_addr().unwrap();
+    let mut taken = Vec::new();
+    let patience = Duration::from_millis(200);
+    while let Ok(stream) = tokio::time::timeout(patience, TcpStream::connect(address)).await {
+        taken.push(stream.unwrap());
+    }
+    let routes = format!("usher.booking.v1=http://{address}");
+    let door = Running::with(|config| config.routes = routes.parse().unwrap()).await;
+    let late = send(
+        door.request("GET", "/v1/venues/x")
+            .header("x-request-timeout", "200ms"),
+    )
+    .await;
+    assert_eq!(late.refusal(), (504, "DEADLINE_PASSED".to_owned()));
+}
+
+#[tokio::test]
 async fn an_answer_beyond_all_bounds_is_our_fault() {
     let door = Running::start().await;
     let large = door.get("/v1/venues/large").await;
@@ -261,7 +284,7 @@ async fn a_request_keeps_its_id_and_its_trace() {
 #[tokio::test]
 async fn http2_is_spoken_on_the_same_port() {
     let door = Running::start().await;
-    let stream = tokio::net::TcpStream::connect(door.address).await.unwrap();
+    let stream = TcpStream::connect(door.address).await.unwrap();
     let io = hyper_util::rt::TokioIo::new(stream);
     let (mut sender, connection) =
         hyper::client::conn::http2::handshake(hyper_util::rt::TokioExecutor::new(), io)
