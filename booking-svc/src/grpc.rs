@@ -1,13 +1,20 @@
 //! The inbound edge: each RPC parses into a command, calls the use case and answers from what it got.
 
+mod bookings;
 mod catalog;
 mod convert;
+mod inventory;
 mod page;
 mod status;
+mod tickets;
 mod units;
+mod watch;
 
+pub use bookings::BookingApi;
 pub use catalog::CatalogApi;
+pub use inventory::InventoryApi;
 pub use status::REASONS;
+pub use tickets::TicketApi;
 pub use units::list_units;
 
 use std::sync::Arc;
@@ -21,6 +28,7 @@ use tonic::{Request, Status};
 use uuid::Uuid;
 
 use crate::app::catalogue;
+use crate::app::reads::Reader;
 use crate::domain::show::Viewer;
 
 /// The account that calls. The policy lets nobody else in; without one the call is refused all the same.
@@ -30,6 +38,15 @@ fn account<T>(request: &Request<T>) -> Result<Arc<Account>, Status> {
         TOKEN_MISSING
             .refuse("this method needs an access token")
             .into()
+    })
+}
+
+/// The account that calls, as a reader of what is its own.
+fn reader<T>(request: &Request<T>) -> Result<Reader, Status> {
+    let account = account(request)?;
+    Ok(Reader {
+        account_id: account.account_id,
+        is_admin: account.is_admin(),
     })
 }
 

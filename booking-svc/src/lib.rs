@@ -5,9 +5,14 @@
 
 pub mod app;
 pub mod clients;
+pub mod config;
 pub mod consumer;
 pub mod domain;
 pub mod grpc;
 pub mod publish;
 pub mod saga;
 pub mod store;
+
+mod service;
+
+pub use service::{PROGRAM, StartError, serve};

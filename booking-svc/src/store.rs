@@ -14,6 +14,7 @@ pub mod performance;
 pub mod plan;
 pub mod sagas;
 pub mod schema;
+pub mod seats;
 pub mod show;
 pub mod tickets;
 pub mod unit;

@@ -30,6 +30,8 @@ pub struct ShowRules {
     pub units_per_buyer_max: i32,
     /// Life of a hold.
     pub hold_ttl: Duration,
+    /// How much longer it can be kept alive, payments included.
+    pub beyond_ttl: Duration,
     /// Currency of its prices.
     pub currency: Currency,
 }

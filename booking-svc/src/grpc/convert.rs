@@ -9,17 +9,25 @@ use uuid::Uuid;
 
 use crate::domain::finding::Findings;
 
+mod booking;
 mod hall;
+mod hold;
 mod performance;
 mod show;
+mod ticket;
 mod unit;
 mod venue;
 
+pub(super) use booking::{WrongBooking, booking, cancel_booking, create_booking, list_bookings};
 pub(super) use hall::{create_hall, imported_plan, list_halls};
+pub(super) use hold::{hold, hold_units};
 pub(super) use performance::{create_performance, list_performances, performance, with_counts};
 pub(super) use show::{create_show, list_shows};
+pub(super) use ticket::{list_tickets, svg, ticket, ticket_key, ticket_qr};
 pub(super) use unit::list_units;
 pub(super) use venue::{create_venue, list_venues};
+
+pub(super) use mesh::clock::to_timestamp as timestamp;
 
 /// Digits of a second that Postgres keeps.
 const SECOND_DIGITS: u16 = 6;
@@ -130,14 +138,6 @@ pub(super) fn two_ids(request_id: &str, field: &str, text: &str) -> Result<(Uuid
 /// A filter that is off when it is empty.
 pub(super) fn text(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
-}
-
-/// An instant of the domain.
-pub(super) fn timestamp(time: DateTime<Utc>) -> Timestamp {
-    Timestamp {
-        seconds: time.timestamp(),
-        nanos: i32::try_from(time.timestamp_subsec_nanos()).unwrap_or_default(),
-    }
 }
 
 /// A count that the contract writes in 32 bits; ours are bounded far below.

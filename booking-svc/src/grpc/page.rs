@@ -118,6 +118,17 @@ impl Place for u32 {
     }
 }
 
+impl Place for (u32, u32) {
+    fn to_bytes(&self) -> Vec<u8> {
+        [self.0.to_bytes(), self.1.to_bytes()].concat()
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (first, second) = bytes.split_first_chunk::<4>()?;
+        Some((u32::from_bytes(first)?, u32::from_bytes(second)?))
+    }
+}
+
 impl Place for (DateTime<Utc>, Uuid) {
     fn to_bytes(&self) -> Vec<u8> {
         [

@@ -12,6 +12,8 @@ use tonic::{Code, Status};
 use crate::app::catalogue::{Error, Rejection};
 use crate::domain::finding::Findings;
 
+pub(super) mod sale;
+
 /// A first call ends within its deadline; most end much sooner.
 const IN_PROGRESS_RETRY: Duration = Duration::from_millis(500);
 /// A full pool empties within milliseconds, unless everybody comes back at once.
@@ -73,7 +75,7 @@ const SEATING_PLAN_INVALID: Reason = Reason::new(
 );
 
 /// The reasons of the catalogue.
-pub const REASONS: &[&Reason] = &[
+const CATALOGUE: &[&Reason] = &[
     &VENUE_NOT_FOUND,
     &PLAN_NOT_FOUND,
     &HALL_NOT_FOUND,
@@ -87,6 +89,9 @@ pub const REASONS: &[&Reason] = &[
     &CURRENCY_MISMATCH,
     &SEATING_PLAN_INVALID,
 ];
+
+/// The reasons of this service, beside those of mesh.
+pub const REASONS: &[&[&Reason]] = &[CATALOGUE, sale::REASONS];
 
 /// A request that is wrong in itself.
 pub(super) fn invalid(findings: Findings) -> Status {
@@ -113,18 +118,15 @@ pub(super) fn of(error: Error) -> Status {
                 .retry_after(BUSY_RETRY);
             refusal.quota("database", "connections and locks").into()
         }
-        TxError::Unavailable => {
-            let refusal = DEPENDENCY_DOWN.refuse("the database does not answer");
-            refusal.retry_after(DOWN_RETRY).into()
-        }
+        TxError::Unavailable => down("the database does not answer"),
         // The same request_id tells what became of it.
-        TxError::Unknown => {
-            let refusal = DEPENDENCY_DOWN
-                .refuse("the database did not confirm; repeat with the same request_id");
-            refusal.retry_after(DOWN_RETRY).into()
-        }
+        TxError::Unknown => down("the database did not confirm; repeat with the same request_id"),
         TxError::Database(_) => internal(&error),
     }
+}
+
+fn down(text: &str) -> Status {
+    DEPENDENCY_DOWN.refuse(text).retry_after(DOWN_RETRY).into()
 }
 
 fn rejected(rejection: Rejection) -> Status {

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::holds::columns;
 use super::{broken, currency};
-use crate::domain::hold::UnitKey;
+use crate::domain::hold::{MAX_LIFE_BEYOND_TTL, UnitKey};
 use crate::domain::inventory::{Cap, CapKey, Pool, ShowRules, Snapshot, Unit};
 
 mod write;
@@ -120,6 +120,7 @@ pub async fn lock_pools(
             sale_close_time: row.sale_close_time,
             units_per_buyer_max: row.units_per_buyer_max,
             hold_ttl: Duration::from_secs(seconds) / ttl_divisor.max(1),
+            beyond_ttl: MAX_LIFE_BEYOND_TTL / ttl_divisor.max(1),
             currency: currency(&row.currency)?,
         };
         snapshot.shows.insert(row.show_id, rules);

@@ -6,7 +6,7 @@ use mesh::money::{Money, MoneyError};
 use uuid::Uuid;
 
 use super::{Change, Command, Decision, HoldUnits, Rejection, ShowRules, Snapshot, Unit, Wish};
-use crate::domain::hold::{Hold, HoldLine, HoldState, MAX_LIFE_BEYOND_TTL, buyer};
+use crate::domain::hold::{Hold, HoldLine, HoldState, buyer};
 
 /// What `command` does to `snapshot` at `now`, the database's clock after the locks were taken.
 pub fn decide(
@@ -100,6 +100,11 @@ fn grant(
         .map(|(_, _, show)| show.hold_ttl)
         .min()
         .unwrap_or_default();
+    let beyond = found
+        .iter()
+        .map(|(_, _, show)| show.beyond_ttl)
+        .min()
+        .unwrap_or_default();
     let hold = Hold {
         hold_id: wanted.hold_id,
         account_id: wanted.account_id,
@@ -109,7 +114,7 @@ fn grant(
         lines,
         total,
         expire_time: later(now, ttl),
-        max_expire_time: later(now, ttl + MAX_LIFE_BEYOND_TTL),
+        max_expire_time: later(now, ttl + beyond),
         create_time: now,
     };
     Ok(Decision::Change(Change { from: None, hold }))

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::hold::{ClaimState, HoldState};
+use crate::domain::hold::{ClaimState, HoldState, MAX_LIFE_BEYOND_TTL};
 
 const AREA: i32 = 4;
 const AREA_ROOM: i32 = 5;
@@ -35,6 +35,7 @@ fn world() -> Snapshot {
             sale_close_time: start() + TimeDelta::days(1),
             units_per_buyer_max: CAP,
             hold_ttl: Duration::from_secs(300),
+            beyond_ttl: MAX_LIFE_BEYOND_TTL,
             currency: "KRW".parse().unwrap(),
         };
         snapshot.shows.insert(id(100 + pool), rules);

@@ -1,0 +1,181 @@
+//! Bookings.
+
+use std::collections::BTreeSet;
+
+use mesh::pg::idempotency::RequestHash;
+use proto::usher::booking::v1 as pb;
+use proto::usher::booking::v1::payment_choice::Method as PbMethod;
+use uuid::Uuid;
+
+use super::{Fields, timestamp};
+use crate::app::page::PageRequest;
+use crate::app::reads::Seats;
+use crate::domain::booking::{Booking, BookingState, CreateBooking, Method, PROVIDER};
+use crate::domain::finding::Findings;
+use crate::grpc::page::{List, SIZE_MAX};
+use crate::store::bookings::Filter;
+
+/// Characters of a reason, as of every name.
+const REASON_MAX: usize = 200;
+
+/// What is wrong with a request to book.
+pub(in crate::grpc) enum WrongBooking {
+    /// The request in itself.
+    Invalid(Findings),
+    /// A provider that this release does not have.
+    Provider(String),
+}
+
+/// A request to book a hold.
+pub(in crate::grpc) fn create_booking(
+    request: &pb::CreateBookingRequest,
+    account_id: Uuid,
+) -> Result<CreateBooking, WrongBooking> {
+    let mut fields = Fields::default();
+    let request_id = fields.id("request_id", &request.request_id);
+    let hold_id = fields.id("hold_id", &request.hold_id);
+    let expected_total = fields.money("expected_total", request.expected_total.as_ref());
+    let choice = request
+        .payment
+        .as_ref()
+        .and_then(|payment| payment.method.as_ref());
+    let method = match choice {
+        Some(PbMethod::OnSite(_)) => Some(Method::OnSite),
+        Some(PbMethod::Free(_)) => Some(Method::Free),
+        None => {
+            fields
+                .violations
+                .add("payment", "must choose on_site or free");
+            None
+        }
+    };
+    let request_hash = RequestHash::of(request).0.to_vec();
+    let command = request_id.zip(hold_id).zip(expected_total).zip(method).map(
+        |(((request_id, hold_id), expected_total), method)| CreateBooking {
+            request_id,
+            account_id,
+            request_hash,
+            hold_id,
+            expected_total,
+            method,
+        },
+    );
+    let command = fields.finish(command).map_err(WrongBooking::Invalid)?;
+    match choice {
+        Some(PbMethod::OnSite(on_site)) if on_site.provider != PROVIDER => {
+            Err(WrongBooking::Provider(on_site.provider.clone()))
+        }
+        _ => Ok(command),
+    }
+}
+
+/// Ids of a request to abandon a booking: request_id, booking_id.
+pub(in crate::grpc) fn cancel_booking(
+    request: &pb::CancelBookingRequest,
+) -> Result<(Uuid, Uuid), Findings> {
+    let mut fields = Fields::default();
+    let request_id = fields.id("request_id", &request.request_id);
+    let booking_id = fields.id("booking_id", &request.booking_id);
+    if request.reason.chars().count() > REASON_MAX {
+        fields.violations.add(
+            "reason",
+            format!("must have at most {REASON_MAX} characters"),
+        );
+    }
+    fields.finish(request_id.zip(booking_id))
+}
+
+/// A list of the caller's bookings.
+pub(in crate::grpc) fn list_bookings(
+    request: &pb::ListBookingsRequest,
+    account_id: Uuid,
+) -> Result<(List, Filter, PageRequest<Uuid>), Findings> {
+    let mut fields = Fields::default();
+    let show_id = fields.optional_id("show_id", &request.show_id);
+    let state = match pb::BookingState::try_from(request.state) {
+        Ok(pb::BookingState::Unspecified) => None,
+        Ok(pb::BookingState::Processing) => Some(BookingState::Processing),
+        Ok(pb::BookingState::AwaitingPayment) => Some(BookingState::AwaitingPayment),
+        Ok(pb::BookingState::Confirmed) => Some(BookingState::Confirmed),
+        Ok(pb::BookingState::Failed) => Some(BookingState::Failed),
+        Err(_) => {
+            fields
+                .violations
+                .add("state", "must be a state of bookings");
+            None
+        }
+    };
+    let filter = pb::ListBookingsRequest {
+        page_size: 0,
+        page_token: String::new(),
+        ..request.clone()
+    };
+    let list = List::new("ListBookings", &filter);
+    let page = list.page(
+        request.page_size,
+        SIZE_MAX,
+        &request.page_token,
+        &mut fields.violations,
+    );
+    let filter = Filter {
+        account_id,
+        state,
+        show_id,
+        before: None,
+    };
+    fields.finish(Some((list, filter, page)))
+}
+
+/// A booking as answered.
+pub(in crate::grpc) fn booking(booking: &Booking, seats: &Seats) -> pb::Booking {
+    let shows: BTreeSet<Uuid> = booking.lines.iter().map(|line| line.show_id).collect();
+    let lines = booking.lines.iter().map(|line| pb::BookingLine {
+        line_no: line.line_no.unsigned_abs(),
+        performance_id: line.performance_id.to_string(),
+        pool_id: line.unit.pool_id.to_string(),
+        ord: line.unit.ord.unsigned_abs(),
+        seat_guid: seats.get(&line.unit).cloned().unwrap_or_default(),
+        grade: line.grade.clone(),
+        quantity: line.quantity.unsigned_abs(),
+        unit_price: Some(line.unit_price.into()),
+    });
+    let method = match booking.method {
+        Method::OnSite => pb::PaymentMethod::OnSite,
+        Method::Free => pb::PaymentMethod::Free,
+    };
+    let payment_id = booking.payment_id.to_string();
+    pb::Booking {
+        booking_id: booking.booking_id.to_string(),
+        hold_id: booking.hold_id.to_string(),
+        show_ids: shows
+            .into_iter()
+            .map(|show_id| show_id.to_string())
+            .collect(),
+        state: state(booking.state).into(),
+        lines: lines.collect(),
+        total: Some(booking.total.into()),
+        payment: Some(pb::BookingPayment {
+            order_id: payment_id.clone(),
+            payment_id,
+            method: method.into(),
+            checkout_url: String::new(),
+        }),
+        failure: booking.failure.as_ref().map(|failure| pb::BookingFailure {
+            reason: failure.reason.clone(),
+            provider_code: failure.provider_code.clone(),
+            may_try_again: failure.may_try_again,
+        }),
+        payment_deadline_time: Some(timestamp(booking.payment_deadline_time)),
+        create_time: Some(timestamp(booking.create_time)),
+        confirm_time: booking.confirm_time.map(timestamp),
+    }
+}
+
+fn state(state: BookingState) -> pb::BookingState {
+    match state {
+        BookingState::Processing => pb::BookingState::Processing,
+        BookingState::AwaitingPayment => pb::BookingState::AwaitingPayment,
+        BookingState::Confirmed => pb::BookingState::Confirmed,
+        BookingState::Failed => pb::BookingState::Failed,
+    }
+}

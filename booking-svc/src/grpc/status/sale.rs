@@ -1,0 +1,272 @@
+//! Refusals of holds, bookings and tickets.
+
+use std::convert::Infallible;
+
+use mesh::pg::TxError;
+use mesh::status::{
+    INVALID_REQUEST, OVERLOADED, REQUEST_ID_REUSED, REQUEST_IN_PROGRESS, Reason, Refusal,
+    Violations, internal,
+};
+use tonic::{Code, Status};
+
+use super::{BUSY_RETRY, CURRENCY_MISMATCH, DOWN_RETRY, IN_PROGRESS_RETRY, POOL_NOT_FOUND, down};
+use crate::app::cancel_booking::CancelRefusal;
+use crate::app::inventory::Failure;
+use crate::domain::booking::BookingRefusal;
+use crate::domain::hold::HoldState;
+use crate::domain::inventory::Rejection;
+
+const fn failed(name: &'static str, meaning: &'static str) -> Reason {
+    Reason::new(name, Code::FailedPrecondition, meaning)
+}
+
+const fn absent(name: &'static str, meaning: &'static str) -> Reason {
+    Reason::new(name, Code::NotFound, meaning)
+}
+
+const UNITS_TAKEN: Reason = failed(
+    "UNITS_TAKEN",
+    "PreconditionFailure names each unit and its level: HELD_OUT may come back, SOLD_OUT will not; choose others",
+);
+const BUYER_CAP_REACHED: Reason = failed(
+    "BUYER_CAP_REACHED",
+    "the buyer has as many units of the show as its seller allows; release some or ask for fewer",
+);
+const SALE_NOT_OPEN: Reason = failed(
+    "SALE_NOT_OPEN",
+    "the sale opens at the time that ErrorInfo names",
+);
+const SALE_CLOSED: Reason = failed("SALE_CLOSED", "the sale is over");
+const PERFORMANCE_STARTED: Reason = failed(
+    "PERFORMANCE_STARTED",
+    "nothing is sold once a performance has started",
+);
+const HOLD_EXPIRED: Reason = failed(
+    "HOLD_EXPIRED",
+    "the time of the hold is up, or too little is left to pay in; hold again",
+);
+const HOLD_RELEASED: Reason = failed("HOLD_RELEASED", "the hold was given back; hold again");
+const HOLD_ALREADY_BOOKED: Reason = failed(
+    "HOLD_ALREADY_BOOKED",
+    "a booking has this hold; look at the booking",
+);
+const TOTAL_CHANGED: Reason = failed(
+    "TOTAL_CHANGED",
+    "expected_total is not the total of the hold, which ErrorInfo names; ask the buyer again",
+);
+const BOOKING_NOT_CANCELLABLE: Reason = failed(
+    "BOOKING_NOT_CANCELLABLE",
+    "only a booking that awaits its payment can be abandoned",
+);
+const HOLD_NOT_FOUND: Reason = absent(
+    "HOLD_NOT_FOUND",
+    "there is no such hold, or it is somebody else's",
+);
+const BOOKING_NOT_FOUND: Reason = absent(
+    "BOOKING_NOT_FOUND",
+    "there is no such booking, or it is somebody else's",
+);
+const TICKET_NOT_FOUND: Reason = absent(
+    "TICKET_NOT_FOUND",
+    "there is no such ticket, or it is somebody else's",
+);
+const PAYMENT_METHOD_NOT_ALLOWED: Reason = Reason::new(
+    "PAYMENT_METHOD_NOT_ALLOWED",
+    Code::InvalidArgument,
+    "free is for a total of 0, on_site for more, with provider toss",
+);
+const POOL_BUSY: Reason = Reason::new(
+    "POOL_BUSY",
+    Code::ResourceExhausted,
+    "the pool stayed locked; repeat after RetryInfo with the same request_id",
+);
+
+/// The reasons of this module.
+pub(super) const REASONS: &[&Reason] = &[
+    &UNITS_TAKEN,
+    &BUYER_CAP_REACHED,
+    &SALE_NOT_OPEN,
+    &SALE_CLOSED,
+    &PERFORMANCE_STARTED,
+    &HOLD_EXPIRED,
+    &HOLD_RELEASED,
+    &HOLD_ALREADY_BOOKED,
+    &TOTAL_CHANGED,
+    &BOOKING_NOT_CANCELLABLE,
+    &HOLD_NOT_FOUND,
+    &BOOKING_NOT_FOUND,
+    &TICKET_NOT_FOUND,
+    &PAYMENT_METHOD_NOT_ALLOWED,
+    &POOL_BUSY,
+];
+
+/// A hold that is absent for this caller.
+pub(in crate::grpc) fn no_hold() -> Status {
+    HOLD_NOT_FOUND.refuse("the hold does not exist").into()
+}
+
+/// A booking that is absent for this caller.
+pub(in crate::grpc) fn no_booking() -> Status {
+    BOOKING_NOT_FOUND
+        .refuse("the booking does not exist")
+        .into()
+}
+
+/// A ticket that is absent for this caller.
+pub(in crate::grpc) fn no_ticket() -> Status {
+    TICKET_NOT_FOUND.refuse("the ticket does not exist").into()
+}
+
+/// A provider that this release does not have.
+pub(in crate::grpc) fn no_provider(provider: &str) -> Status {
+    let message = format!("on_site.provider must be toss, not {provider:?}");
+    PAYMENT_METHOD_NOT_ALLOWED
+        .refuse(message)
+        .with("provider", "toss")
+        .into()
+}
+
+/// A read that failed.
+pub(in crate::grpc) fn unread(error: TxError<Infallible>) -> Status {
+    settle(error, |never| match never {})
+}
+
+/// A hold that could not be booked.
+pub(in crate::grpc) fn not_booked(error: TxError<BookingRefusal>) -> Status {
+    settle(error, |refusal| booking(&refusal))
+}
+
+/// A booking that could not be abandoned.
+pub(in crate::grpc) fn not_cancelled(error: TxError<CancelRefusal>) -> Status {
+    settle(error, |refusal| {
+        let text = refusal.to_string();
+        match refusal {
+            CancelRefusal::NotFound => no_booking(),
+            CancelRefusal::NotCancellable(state) => BOOKING_NOT_CANCELLABLE
+                .refuse(text)
+                .with("state", state.name())
+                .into(),
+            CancelRefusal::RequestIdReused => REQUEST_ID_REUSED.refuse(text).into(),
+            CancelRefusal::RequestInProgress => REQUEST_IN_PROGRESS
+                .refuse(text)
+                .retry_after(IN_PROGRESS_RETRY)
+                .into(),
+        }
+    })
+}
+
+fn settle<E: std::fmt::Debug + 'static>(
+    error: TxError<E>,
+    refused: impl FnOnce(E) -> Status,
+) -> Status {
+    match error {
+        TxError::Refused(refusal) => refused(refusal),
+        TxError::Busy => busy("the database is busy"),
+        TxError::LockTimeout | TxError::Conflict => pool_busy(),
+        TxError::Unavailable => down("the database does not answer"),
+        TxError::Unknown => down("the database did not confirm; repeat with the same request_id"),
+        TxError::Database(source) => internal(&source),
+    }
+}
+
+fn busy(text: &str) -> Status {
+    OVERLOADED.refuse(text).retry_after(BUSY_RETRY).into()
+}
+
+fn pool_busy() -> Status {
+    let refusal = POOL_BUSY
+        .refuse("others have the pool locked")
+        .retry_after(BUSY_RETRY);
+    refusal.into()
+}
+
+fn booking(refusal: &BookingRefusal) -> Status {
+    let text = refusal.to_string();
+    let told = match refusal {
+        BookingRefusal::RequestIdReused => REQUEST_ID_REUSED.refuse(text),
+        BookingRefusal::HoldNotFound => HOLD_NOT_FOUND.refuse(text),
+        BookingRefusal::HoldExpired => HOLD_EXPIRED.refuse(text),
+        BookingRefusal::HoldReleased => HOLD_RELEASED.refuse(text),
+        BookingRefusal::HoldAlreadyBooked => HOLD_ALREADY_BOOKED.refuse(text),
+        BookingRefusal::TotalChanged(total) => TOTAL_CHANGED.refuse(text).with("total", total),
+        BookingRefusal::CurrencyMismatch(total) => CURRENCY_MISMATCH
+            .refuse(text)
+            .with("expected", total.currency),
+        BookingRefusal::MethodNotAllowed(_) => PAYMENT_METHOD_NOT_ALLOWED.refuse(text),
+    };
+    told.into()
+}
+
+/// A command of the inventory that has no hold to show.
+pub(in crate::grpc) fn not_held(failure: Failure) -> Status {
+    match failure {
+        Failure::Rejected(rejection) => rejected(&rejection),
+        Failure::PoolBusy => pool_busy(),
+        Failure::Overloaded => busy("too many commands wait for the inventory"),
+        Failure::Unavailable => OVERLOADED
+            .refuse("the database is busy")
+            .retry_after(DOWN_RETRY)
+            .into(),
+        Failure::Unknown => {
+            down("nobody knows whether the hold was made; repeat with the same request_id")
+        }
+        Failure::Fenced | Failure::Fault => internal(&failure),
+    }
+}
+
+fn rejected(rejection: &Rejection) -> Status {
+    let text = rejection.to_string();
+    let told: Refusal = match rejection {
+        Rejection::RequestIdReused => REQUEST_ID_REUSED.refuse(text),
+        Rejection::PoolNotFound(_) => POOL_NOT_FOUND.refuse(text),
+        Rejection::UnknownUnit(line) => {
+            return line_wrong(*line, "ord", "must be a unit of the pool");
+        }
+        Rejection::SeatQuantity(line) => {
+            return line_wrong(*line, "quantity", "must be 1 for a seat");
+        }
+        Rejection::TotalTooLarge => {
+            let mut violations = Violations::new();
+            violations.add("lines", "must add up to a total that fits 64 bits");
+            return violations.refuse(&INVALID_REQUEST);
+        }
+        Rejection::TwoCurrencies => CURRENCY_MISMATCH.refuse(text),
+        Rejection::SaleNotOpen { show_id, opens } => SALE_NOT_OPEN
+            .refuse(text)
+            .with("show_id", show_id)
+            .with("sale_open_time", opens.to_rfc3339()),
+        Rejection::SaleClosed(show_id) => SALE_CLOSED.refuse(text).with("show_id", show_id),
+        Rejection::PerformanceStarted(pool_id) => {
+            PERFORMANCE_STARTED.refuse(text).with("pool_id", pool_id)
+        }
+        Rejection::UnitsTaken(units) => {
+            units
+                .iter()
+                .fold(UNITS_TAKEN.refuse(text), |refusal, (unit, level)| {
+                    let subject = format!("{}/{}", unit.pool_id, unit.ord);
+                    refusal.precondition("UNIT", &subject, level.name())
+                })
+        }
+        Rejection::BuyerCapReached {
+            show_id,
+            max,
+            taken,
+            ..
+        } => BUYER_CAP_REACHED
+            .refuse(text)
+            .with("show_id", show_id)
+            .with("units_per_buyer_max", max)
+            .with("taken", taken),
+        Rejection::HoldNotFound => HOLD_NOT_FOUND.refuse(text),
+        Rejection::WrongState(HoldState::Expired) => HOLD_EXPIRED.refuse(text),
+        Rejection::WrongState(HoldState::Released) => HOLD_RELEASED.refuse(text),
+        Rejection::WrongState(_) => HOLD_ALREADY_BOOKED.refuse(text),
+    };
+    told.into()
+}
+
+fn line_wrong(line: usize, field: &str, remedy: &str) -> Status {
+    let mut violations = Violations::new();
+    violations.add(format!("lines[{line}].{field}"), remedy);
+    violations.refuse(&INVALID_REQUEST)
+}
