@@ -6,6 +6,7 @@
 )]
 
 mod catalogue;
+mod inventory;
 mod schema;
 mod service;
 mod support;

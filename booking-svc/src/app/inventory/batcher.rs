@@ -71,11 +71,7 @@ async fn commit(
                 alone(database, options, job, again).await;
             }
         }
-        Err(problem) => {
-            for job in jobs {
-                let _ = job.answer.send(Err(failure(&problem))); // the caller may have gone
-            }
-        }
+        Err(problem) => refuse(jobs, &problem, again),
     }
 }
 
@@ -88,18 +84,20 @@ async fn alone(
     let jobs = vec![job];
     match transact(database, options, &jobs).await {
         Ok(outcomes) => answer(database, jobs, outcomes, again).await,
-        Err(problem) => {
-            for job in jobs {
-                // Another instance made a hold of the same id meanwhile: the next try finds it.
-                if problem.constraint() == Some("hold_pkey") && !job.second_try {
-                    again.push_back(Job {
-                        second_try: true,
-                        ..job
-                    });
-                } else {
-                    let _ = job.answer.send(Err(failure(&problem)));
-                }
-            }
+        Err(problem) => refuse(jobs, &problem, again),
+    }
+}
+
+fn refuse(jobs: Vec<Job>, problem: &TxError<Infallible>, again: &mut VecDeque<Job>) {
+    for job in jobs {
+        // Another instance made a hold of the same id meanwhile: the next try finds it.
+        if problem.constraint() == Some("hold_pkey") && !job.second_try {
+            again.push_back(Job {
+                second_try: true,
+                ..job
+            });
+        } else {
+            let _ = job.answer.send(Err(failure(problem))); // the caller may have gone
         }
     }
 }

@@ -1,0 +1,339 @@
+//! The commit path of the inventory against Postgres: what its lock and its constraints are for, and what callers may do to it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use booking_svc::app::inventory::{Failure, Inventory, InventoryOptions};
+use booking_svc::domain::hold::{Hold, HoldState, UnitKey};
+use booking_svc::domain::inventory::{Command, HoldUnits, Rejection, Wish};
+use booking_svc::store::inventory::PoolLock;
+use futures_util::future::join_all;
+use mesh::id;
+use mesh::pg::{Database, DatabaseOptions};
+use mesh::tasks::Tasks;
+use uuid::Uuid;
+
+use crate::support::Storage;
+
+/// A published show with `pools` performances of ten seats and an area for 5, 4 units a buyer.
+const WORLD: &str = "
+    INSERT INTO venue VALUES (id(1), id(9), 'Opera', '', 'Seoul', 'KR', 'Asia/Seoul');
+    INSERT INTO hall VALUES (id(1), id(1), 'Main', 1, 11, '{}');
+    INSERT INTO hall_unit SELECT id(1), n, 'SEAT', 'g' || n, 'Z', 'A', n::text, 'R', NULL, NULL, false, 1 FROM generate_series(0, 9) n;
+    INSERT INTO hall_unit VALUES (id(1), 10, 'AREA', NULL, 'Z', '', 'Pit', 'S', NULL, NULL, false, 5);
+    INSERT INTO show VALUES (id(1), id(9), 'Hamlet', '{}', '', '', '', 'KRW', now() - interval '1 day', now() + interval '1 day', 4, 300, 'PUBLISHED', 1);
+    INSERT INTO inv_pool SELECT id(n), 'PERFORMANCE', id(n), id(1), 0, 1, 'OPEN' FROM generate_series(1, 4) n;
+    INSERT INTO inv_unit SELECT id(p), ord, grade, kind = 'SEAT', capacity FROM generate_series(1, 4) p, hall_unit;
+    INSERT INTO performance SELECT id(n), id(1), id(1), 1, id(n), now() + interval '2 days', now() + interval '3 days', 'SCHEDULED' FROM generate_series(1, 4) n;
+    INSERT INTO price SELECT id(n), g, 1000, 'KRW' FROM generate_series(1, 4) n, unnest(ARRAY['R', 'S']) g;
+";
+
+const ID: &str = "CREATE FUNCTION id(n integer) RETURNS uuid LANGUAGE sql IMMUTABLE AS \
+     $$ SELECT lpad(to_hex(n), 32, '0')::uuid $$;";
+
+/// Takes every constraint away that stands behind the lock.
+const NO_WALLS: &str =
+    "ALTER TABLE inv_unit DROP CONSTRAINT inv_unit_capacity; DROP INDEX claim_one_owner;
+     ALTER TABLE buyer_cap DROP CONSTRAINT buyer_cap_limit;";
+
+struct World {
+    database: Database,
+    tasks: Tasks,
+    storage: Storage,
+}
+
+impl World {
+    async fn new() -> Self {
+        let storage = Storage::new().await;
+        storage.sql(&format!("{ID}{WORLD}")).await;
+        let tasks = Tasks::new();
+        let options = DatabaseOptions::new("test");
+        let database = Database::connect(storage.database.url(), &options, &tasks)
+            .await
+            .unwrap();
+        Self {
+            database,
+            tasks,
+            storage,
+        }
+    }
+
+    fn inventory(&self, pool_lock: PoolLock) -> Inventory {
+        let options = InventoryOptions {
+            pool_lock,
+            ..InventoryOptions::default()
+        };
+        Inventory::start(&self.database, &self.tasks, options)
+    }
+
+    /// The equations of the audit, from the tables alone: what does not add up.
+    async fn faults(&self) -> Vec<String> {
+        let sql = "
+            SELECT format('unit %s/%s held %s sold %s claims %s', u.pool_id, u.ord, u.held, u.sold, coalesce(c.n, 0)) AS t
+              FROM inv_unit u LEFT JOIN (SELECT pool_id, ord, sum(quantity) AS n FROM claim WHERE state <> 'FREED' GROUP BY 1, 2) c
+              USING (pool_id, ord) WHERE u.held + u.sold <> coalesce(c.n, 0) OR u.held + u.sold > u.capacity
+            UNION ALL
+            SELECT format('cap of %s is %s, claims %s', b.buyer, b.taken, coalesce(c.n, 0)) FROM buyer_cap b LEFT JOIN
+              (SELECT h.account_id::text AS buyer, sum(quantity) AS n FROM claim c JOIN hold h USING (hold_id)
+               WHERE c.state <> 'FREED' GROUP BY 1) c USING (buyer) WHERE b.taken <> coalesce(c.n, 0) OR b.taken > b.taken_max
+            UNION ALL
+            SELECT format('claim %s is %s of a hold %s', c.hold_id, c.state, h.state) FROM claim c JOIN hold h USING (hold_id)
+              WHERE c.state <> CASE WHEN h.state IN ('HELD', 'PAYING', 'CLOSING') THEN 'HELD'
+                                    WHEN h.state = 'CONFIRMED' THEN 'SOLD' ELSE 'FREED' END";
+        self.storage.lines(sql).await
+    }
+}
+
+fn pool(number: u128) -> Uuid {
+    Uuid::from_u128(number)
+}
+
+fn hold(account_id: Uuid, wishes: &[(u128, i32, i32)]) -> HoldUnits {
+    let wish = |(number, ord, quantity): &(u128, i32, i32)| Wish {
+        unit: UnitKey {
+            pool_id: pool(*number),
+            ord: *ord,
+        },
+        quantity: *quantity,
+    };
+    HoldUnits {
+        hold_id: id::new(),
+        account_id,
+        buyer_reference: None,
+        request_hash: vec![1],
+        wishes: wishes.iter().map(wish).collect(),
+    }
+}
+
+async fn submit(inventory: &Inventory, wanted: HoldUnits) -> Result<Hold, Failure> {
+    inventory.submit(Command::Hold(wanted)).await
+}
+
+/// Twelve instances with a buyer each fight for one seat, without the lock or the constraints as the arguments say. Answers what the
+/// audit found, how many got the seat, and how many were refused by a constraint.
+async fn fight(lock: PoolLock, walls: bool) -> (Vec<String>, usize, usize) {
+    let world = World::new().await;
+    if !walls {
+        world.storage.sql(NO_WALLS).await;
+    }
+    // The row is slow to be written, so that without the lock the other instance reads before it is.
+    world
+        .storage
+        .sql(
+            "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS \
+             $$ BEGIN PERFORM pg_sleep(0.05); RETURN NULL; END $$; \
+             CREATE TRIGGER slow BEFORE INSERT ON hold FOR EACH STATEMENT EXECUTE FUNCTION slow();",
+        )
+        .await;
+    let buyers = (0..12).map(|_| {
+        let inventory = world.inventory(lock);
+        async move { submit(&inventory, hold(id::new(), &[(1, 0, 1), (1, 10, 1)])).await }
+    });
+    let answers = join_all(buyers).await;
+    let granted = answers.iter().filter(|answer| answer.is_ok()).count();
+    let refused_by_wall = answers
+        .iter()
+        .filter(|answer| matches!(answer, Err(Failure::Fault)))
+        .count();
+    (world.faults().await, granted, refused_by_wall)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lock_and_constraints_each_prevent_the_oversell_alone() {
+    let (faults, granted, by_wall) = fight(PoolLock::On, true).await;
+    assert_eq!(
+        (faults.as_slice(), granted, by_wall),
+        (&[][..], 1, 0),
+        "both on"
+    );
+    let (faults, granted, by_wall) = fight(PoolLock::On, false).await;
+    assert_eq!(
+        (faults.as_slice(), granted, by_wall),
+        (&[][..], 1, 0),
+        "the lock alone"
+    );
+    let (faults, granted, by_wall) = fight(PoolLock::Off, true).await;
+    assert!(
+        faults.is_empty() && granted == 1,
+        "the constraints alone: {faults:?}, {granted}"
+    );
+    assert!(by_wall > 0, "without the lock the constraints have to fire");
+    let (faults, granted, _) = fight(PoolLock::Off, false).await;
+    assert!(
+        !faults.is_empty() && granted > 1,
+        "without both the oversell shows: {granted}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn opposite_orders_of_pools_do_not_deadlock() {
+    let world = World::new().await;
+    let instances = [world.inventory(PoolLock::On), world.inventory(PoolLock::On)];
+    let clients = (0..64).map(|number: usize| {
+        let inventory = instances[number % 2].clone();
+        let account = id::new();
+        async move {
+            let mut wishes = [(1, 10, 1), (2, 10, 1), (3, 10, 1), (4, 10, 1)];
+            if number % 2 == 1 {
+                wishes.reverse();
+            }
+            for _ in 0..4 {
+                match submit(&inventory, hold(account, &wishes)).await {
+                    Ok(held) => {
+                        let hold_id = held.hold_id;
+                        let release = Command::Release {
+                            hold_id,
+                            account_id: account,
+                        };
+                        inventory.submit(release).await.unwrap();
+                    }
+                    Err(Failure::Rejected(Rejection::UnitsTaken(_))) => {}
+                    Err(other) => panic!("{other:?}"),
+                }
+            }
+        }
+    });
+    join_all(clients).await;
+    assert_eq!(world.faults().await, Vec::<String>::new());
+    let left = world
+        .storage
+        .lines("SELECT 'x' AS t FROM inv_unit WHERE held > 0 OR sold > 0")
+        .await;
+    assert_eq!(left.len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_that_goes_away_leaves_a_whole_hold_or_none() {
+    let world = World::new().await;
+    let inventory = world.inventory(PoolLock::On);
+    let calls = (0..10).map(|seat| {
+        let inventory = inventory.clone();
+        async move {
+            let wanted = hold(id::new(), &[(1, seat, 1), (2, seat, 1)]);
+            let call = submit(&inventory, wanted);
+            // Gone at once, after a while, or never.
+            let patience = Duration::from_micros(u64::try_from(seat).unwrap() * 700);
+            let _ = tokio::time::timeout(patience, call).await;
+        }
+    });
+    join_all(calls).await;
+    // Whoever comes next is served, and behind all the others.
+    let last = submit(&inventory, hold(id::new(), &[(3, 0, 1)]))
+        .await
+        .unwrap();
+    assert_eq!(last.state, HoldState::Held);
+    assert_eq!(world.faults().await, Vec::<String>::new());
+    let sizes = "SELECT count(*)::text AS t FROM claim GROUP BY hold_id ORDER BY 1";
+    let mut lines: BTreeMap<String, usize> = BTreeMap::new();
+    for size in world.storage.lines(sizes).await {
+        *lines.entry(size).or_default() += 1;
+    }
+    assert_eq!(
+        lines,
+        BTreeMap::from([("1".to_owned(), 1), ("2".to_owned(), 10)])
+    );
+    let open = "SELECT state AS t FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'";
+    assert_eq!(world.storage.lines(open).await, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_in_two_instances_at_once_makes_one_hold() {
+    let world = World::new().await;
+    let instances = [world.inventory(PoolLock::On), world.inventory(PoolLock::On)];
+    for seat in 0..10 {
+        let wanted = hold(id::new(), &[(1, seat, 1)]);
+        let (one, other) = tokio::join!(
+            submit(&instances[0], wanted.clone()),
+            submit(&instances[1], wanted.clone())
+        );
+        assert_eq!(one.unwrap(), other.unwrap());
+        // The same id with other pools meets no common lock; the primary key decides.
+        let (mine, theirs) = (
+            hold(id::new(), &[(2, seat, 1)]),
+            hold(id::new(), &[(3, seat, 1)]),
+        );
+        let theirs = HoldUnits {
+            hold_id: mine.hold_id,
+            ..theirs
+        };
+        let (one, other) = tokio::join!(submit(&instances[0], mine), submit(&instances[1], theirs));
+        let reused = |answer: &Result<Hold, Failure>| {
+            matches!(answer, Err(Failure::Rejected(Rejection::RequestIdReused)))
+        };
+        assert!(
+            one.is_ok() != other.is_ok() && (reused(&one) || reused(&other)),
+            "{one:?} {other:?}"
+        );
+    }
+    assert_eq!(world.faults().await, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_overdue_makes_room_for_who_asks() {
+    let world = World::new().await;
+    let inventory = world.inventory(PoolLock::On);
+    let (early, late) = (id::new(), id::new());
+    let first = submit(&inventory, hold(early, &[(1, 0, 1), (1, 10, 3)]))
+        .await
+        .unwrap();
+    let taken = submit(&inventory, hold(late, &[(1, 0, 1)])).await;
+    assert!(
+        matches!(taken, Err(Failure::Rejected(Rejection::UnitsTaken(_)))),
+        "{taken:?}"
+    );
+    let capped = submit(&inventory, hold(early, &[(2, 0, 1)])).await;
+    assert!(
+        matches!(
+            capped,
+            Err(Failure::Rejected(Rejection::BuyerCapReached {
+                taken: 4,
+                ..
+            }))
+        ),
+        "{capped:?}"
+    );
+    world
+        .storage
+        .sql("UPDATE hold SET expire_time = now() - interval '1 second'")
+        .await;
+    // Nobody swept: the buyer who is in the way of nobody but the cap, and the one who wants the seat, both get through.
+    submit(&inventory, hold(early, &[(2, 0, 1)])).await.unwrap();
+    let again = world
+        .storage
+        .lines("SELECT state AS t FROM hold ORDER BY create_time")
+        .await;
+    assert_eq!(again, ["EXPIRED", "HELD"]);
+    submit(&inventory, hold(late, &[(1, 0, 1)])).await.unwrap();
+    assert_eq!(world.faults().await, Vec::<String>::new());
+    let release = Command::Release {
+        hold_id: first.hold_id,
+        account_id: early,
+    };
+    assert_eq!(
+        inventory.submit(release).await.unwrap().state,
+        HoldState::Expired
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pool_that_stays_locked_is_told_and_costs_nothing() {
+    let world = World::new().await;
+    let inventory = Arc::new(world.inventory(PoolLock::On));
+    let mut stranger = world.storage.connection().await;
+    diesel_async::SimpleAsyncConnection::batch_execute(
+        &mut stranger,
+        "BEGIN; SELECT 1 FROM inv_pool WHERE pool_id = id(1) FOR UPDATE",
+    )
+    .await
+    .unwrap();
+    let busy = submit(&inventory, hold(id::new(), &[(1, 0, 1)])).await;
+    assert!(matches!(busy, Err(Failure::PoolBusy)), "{busy:?}");
+    diesel_async::SimpleAsyncConnection::batch_execute(&mut stranger, "ROLLBACK")
+        .await
+        .unwrap();
+    submit(&inventory, hold(id::new(), &[(1, 0, 1)]))
+        .await
+        .unwrap();
+    assert_eq!(world.faults().await, Vec::<String>::new());
+}
