@@ -4,11 +4,14 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use mesh::clock;
-use proto::usher::booking::events::v1::{BookingConfirmed, BookingStarted, ConfirmedLine};
+use proto::usher::booking::events::v1::{
+    BookingConfirmed, BookingStarted, ConfirmedLine, ShowPublished,
+};
 use uuid::Uuid;
 
 use crate::domain::booking::Booking;
 use crate::domain::hold::Hold;
+use crate::domain::show::Show;
 
 /// A booking was opened on `hold`.
 #[must_use]
@@ -46,5 +49,14 @@ pub fn confirmed(booking: &Booking, confirm_time: DateTime<Utc>) -> BookingConfi
         total: Some(booking.total.into()),
         payment_id: booking.payment_id.to_string(),
         confirm_time: Some(clock::to_timestamp(confirm_time)),
+    }
+}
+
+/// A show became visible.
+#[must_use]
+pub fn show_published(show: &Show) -> ShowPublished {
+    ShowPublished {
+        show_id: show.show_id.to_string(),
+        seller_id: show.seller_id.to_string(),
     }
 }

@@ -1,8 +1,8 @@
 //! Requests into commands, with all that is wrong at once; values of the domain into answers.
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
-use mesh::id;
 use mesh::money::{Currency, Money};
+use mesh::{clock, id};
 use prost_types::{Duration, Timestamp};
 use proto::usher::r#type::v1 as money;
 use uuid::Uuid;
@@ -64,10 +64,9 @@ impl Fields {
             self.violations.add(field, "must be set");
             return None;
         };
-        let nanos = u32::try_from(time.nanos).ok();
-        let time = nanos.and_then(|nanos| DateTime::from_timestamp(time.seconds, nanos));
         // A day of grace at the beginning, because tickets are valid from a day before the start and their codes count from 1970.
-        let sane = time.filter(|time| (24 * 3_600..253_402_300_800).contains(&time.timestamp()));
+        let sane = clock::from_timestamp(time)
+            .filter(|time| (24 * 3_600..253_402_300_800).contains(&time.timestamp()));
         if sane.is_none() {
             self.violations
                 .add(field, "must be from 1970-01-02 to 9999-12-31");

@@ -1,12 +1,13 @@
 //! Shows.
 
-use mesh::id;
 use mesh::pg::Connection;
+use mesh::{id, outbox};
 use uuid::Uuid;
 
 use super::{Catalogue, Error, Rejection, Request, Turn, begin, read_failed, visible};
 use crate::app::page::{Page, PageRequest};
 use crate::domain::show::{PublishRefused, Show, ShowSpec, Viewer};
+use crate::publish;
 use crate::store::show::{self, ShowFilter};
 
 impl From<PublishRefused> for Rejection {
@@ -52,6 +53,8 @@ impl Catalogue {
             let has_performance = show::has_performance(connection, show_id).await?;
             let show = show.publish(has_performance).map_err(Rejection::from)?;
             show::save_state(connection, &show).await?;
+            // Nobody waits for it: the relay finds it within its next poll, without being woken.
+            outbox::append(connection, &publish::show_published(&show), show_id).await?;
             first.record(connection, show_id).await?;
             Ok(show)
         };

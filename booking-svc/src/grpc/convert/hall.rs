@@ -1,10 +1,11 @@
 //! Halls and plans.
 
+use mesh::clock;
 use proto::usher::booking::v1 as pb;
 use proto::usher::booking::v1::create_hall_request::Layout;
 use uuid::Uuid;
 
-use super::{Fields, narrow, timestamp};
+use super::{Fields, narrow};
 use crate::app::catalogue::{CreateHall, ImportedPlan, SeatsFrom};
 use crate::app::page::PageRequest;
 use crate::domain::finding::Findings;
@@ -121,7 +122,7 @@ impl From<Hall> for pb::Hall {
             layout_rev: hall.layout_rev,
             unit_count: hall.unit_count,
             counts: grade_counts(hall.counts),
-            create_time: Some(timestamp(hall.create_time)),
+            create_time: Some(clock::to_timestamp(hall.create_time)),
         }
     }
 }

@@ -1,10 +1,11 @@
 //! Performances.
 
 use chrono::{DateTime, Utc};
+use mesh::clock;
 use proto::usher::booking::v1 as pb;
 use uuid::Uuid;
 
-use super::{Fields, narrow, timestamp};
+use super::{Fields, narrow};
 use crate::app::catalogue::Start;
 use crate::app::page::PageRequest;
 use crate::domain::finding::Findings;
@@ -111,8 +112,8 @@ pub(in crate::grpc) fn with_counts(
         hall_id: performance.spec.hall_id.to_string(),
         layout_rev: performance.layout_rev,
         pool_id: performance.pool_id.to_string(),
-        start_time: Some(timestamp(performance.spec.start_time)),
-        end_time: Some(timestamp(performance.spec.end_time)),
+        start_time: Some(clock::to_timestamp(performance.spec.start_time)),
+        end_time: Some(clock::to_timestamp(performance.spec.end_time)),
         state: pb::PerformanceState::Scheduled.into(),
         prices: performance.spec.prices.into_iter().map(price).collect(),
         counts: counts.into_iter().map(count).collect(),

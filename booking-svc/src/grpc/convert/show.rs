@@ -1,10 +1,11 @@
 //! Shows.
 
 use chrono::TimeDelta;
+use mesh::clock;
 use proto::usher::booking::v1 as pb;
 use uuid::Uuid;
 
-use super::{Fields, text, timestamp};
+use super::{Fields, text};
 use crate::app::page::PageRequest;
 use crate::domain::finding::Findings;
 use crate::domain::show::{HOLD_TTL_DEFAULT, Show, ShowSpec, ShowState, Viewer};
@@ -94,15 +95,15 @@ impl From<Show> for pb::Show {
             age_rating: show.spec.age_rating,
             description: show.spec.description,
             currency: show.spec.currency.code().to_owned(),
-            sale_open_time: Some(timestamp(show.spec.sale_open_time)),
-            sale_close_time: Some(timestamp(show.spec.sale_close_time)),
+            sale_open_time: Some(clock::to_timestamp(show.spec.sale_open_time)),
+            sale_close_time: Some(clock::to_timestamp(show.spec.sale_close_time)),
             units_per_buyer_max: show.spec.units_per_buyer_max,
             hold_ttl: Some(prost_types::Duration {
                 seconds: show.spec.hold_ttl.num_seconds(),
                 nanos: 0,
             }),
             state: state.into(),
-            create_time: Some(timestamp(show.create_time)),
+            create_time: Some(clock::to_timestamp(show.create_time)),
         }
     }
 }

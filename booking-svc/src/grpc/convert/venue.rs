@@ -1,9 +1,10 @@
 //! Venues.
 
+use mesh::clock;
 use proto::usher::booking::v1 as pb;
 use uuid::Uuid;
 
-use super::{Fields, text, timestamp};
+use super::{Fields, text};
 use crate::app::page::PageRequest;
 use crate::domain::finding::Findings;
 use crate::domain::venue::{Venue, VenueSpec};
@@ -61,7 +62,7 @@ impl From<Venue> for pb::Venue {
             city: venue.spec.city,
             country_code: venue.spec.country_code,
             time_zone: venue.spec.time_zone,
-            create_time: Some(timestamp(venue.create_time)),
+            create_time: Some(clock::to_timestamp(venue.create_time)),
         }
     }
 }

@@ -211,6 +211,9 @@ async fn a_draft_with_a_performance_is_published_once() {
             .await,
         ["2"]
     );
+    let events = "SELECT type || ' ' || (aggregate = show_id) AS t FROM outbox, show";
+    let expected = "usher.booking.events.v1.ShowPublished true";
+    assert_eq!(service.storage.lines(events).await, [expected]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
