@@ -1,11 +1,15 @@
 //! CatalogService.
 
 use proto::usher::booking::v1 as pb;
-use proto::usher::booking::v1::catalog_service_server::CatalogService;
+use proto::usher::booking::v1::catalog_service_server::{CatalogService, CatalogServiceServer};
 use tonic::{Request, Response, Status};
 
 use super::{account, convert, once, status, viewer};
 use crate::app::catalogue::Catalogue;
+
+/// Largest message that is read: max_request_bytes of ImportSeatingPlan. tonic's own limit is 4 MiB; the policy layer keeps the other
+/// methods to theirs.
+const MESSAGE_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// Answers CatalogService.
 #[derive(Clone, Debug)]
@@ -18,6 +22,12 @@ impl CatalogApi {
     #[must_use]
     pub fn new(catalogue: Catalogue) -> Self {
         Self { catalogue }
+    }
+
+    /// The service, ready to be added to a server.
+    #[must_use]
+    pub fn into_server(self) -> CatalogServiceServer<Self> {
+        CatalogServiceServer::new(self).max_decoding_message_size(MESSAGE_BYTES_MAX)
     }
 }
 

@@ -177,3 +177,29 @@ async fn what_is_wrong_with_a_layout_is_told_and_nothing_is_kept() {
     let kept = "SELECT format('%s %s', (SELECT count(*) FROM hall), (SELECT count(*) FROM seating_plan)) AS t";
     assert_eq!(service.storage.lines(kept).await, ["1 0"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_may_be_as_large_as_the_contract_says() {
+    let service = Service::start().await;
+    let (seller, mut client) = (Person::new(Role::Seller), service.client.clone());
+    let padded = |mebibytes: usize| {
+        let mut file = b"{\"background\": \"".to_vec();
+        file.resize(mebibytes * 1024 * 1024 - 1024, b'x');
+        file.extend(b"\",");
+        file.extend(&PLAN[1..]);
+        plan(&file)
+    };
+    let imported = client
+        .import_seating_plan(service.call(seller, padded(31)))
+        .await;
+    assert_eq!(imported.unwrap().into_inner().seat_count, 300);
+    let refused = client
+        .import_seating_plan(service.call(seller, padded(32)))
+        .await;
+    // The size is refused as a whole, before any field is read.
+    assert_eq!(fields(refused), [""]);
+    let mut large = hall(&request_id());
+    large.name = "x".repeat(2 * 1024 * 1024);
+    let refused = client.create_hall(service.call(seller, large)).await;
+    assert_eq!(fields(refused), [""], "other methods keep to 1 MiB");
+}
