@@ -1,7 +1,7 @@
 //! The rules of the house, as pure functions and values.
 //!
 //! A seating plan ([`plan`]) becomes the units of a hall ([`hall`]) of a [`venue`]; a [`show`] plays there ([`performance`]), which puts
-//! them on sale ([`unit`]); the [`inventory`] decides who holds them ([`hold`]). Whatever is wrong with an input is collected in
+//! them on sale ([`mod@unit`]); the [`inventory`] decides who holds them ([`hold`]). Whatever is wrong with an input is collected in
 //! [`finding::Findings`] and told at once. A sold unit is admitted by the signed code of its [`ticket`].
 
 pub mod booking;

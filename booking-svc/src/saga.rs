@@ -59,7 +59,7 @@ impl fmt::Debug for Sagas {
     }
 }
 
-/// What [`Sagas::new`] needs.
+/// What [`Sagas::start`] needs.
 #[derive(Debug)]
 pub struct Parts {
     /// Where sagas are.

@@ -15,7 +15,6 @@ use mesh::server::{Listeners, Server, ServerError};
 use mesh::tasks::Tasks;
 use mesh::{config as mesh_config, id};
 use proto::usher::booking::v1::booking_service_server::BookingServiceServer;
-use proto::usher::booking::v1::catalog_service_server::CatalogServiceServer;
 use proto::usher::booking::v1::inventory_service_server::InventoryServiceServer;
 use proto::usher::booking::v1::ticket_service_server::TicketServiceServer;
 use thiserror::Error;
@@ -33,8 +32,6 @@ use crate::store::inventory::PoolLock;
 
 /// Name of the service: in logs, leases, events and mesh identity.
 const NAME: &str = "booking-svc";
-/// Largest message that is decoded: the policy of ImportSeatingPlan, and the frame around it.
-const DECODE_MAX: usize = 33 * 1024 * 1024;
 /// Connections for background work: the batcher, the saga runner's steps, the relay, three consumers and the sweepers.
 const BACKGROUND_CONNECTIONS: u32 = 12;
 
@@ -122,8 +119,7 @@ pub async fn serve(config: Config, runtime: Runtime) -> Result<(), StartError> {
     consume(&consumers, &sagas, &keys)?;
 
     let catalogue = Catalogue::new(database.clone());
-    let catalog = CatalogServiceServer::new(CatalogApi::new(catalogue.clone()))
-        .max_decoding_message_size(DECODE_MAX);
+    let catalog = CatalogApi::new(catalogue.clone()).into_server();
     let inventory = InventoryApi {
         catalogue,
         inventory,

@@ -2,7 +2,7 @@
 //!
 //! The file is read as a stream of events, never as a tree: at no time is there more in memory than the file and the layout.
 //! Keys that we do not know are skipped, because every editor adds its own. What is wrong is collected and told at once, as far as
-//! the text is JSON at all. Reading ([`document`], [`drawing`]) sees one place at a time; [`check`] then compares places.
+//! the text is JSON at all. Reading (`document`, `drawing`) sees one place at a time; `check` then compares places.
 
 use std::collections::HashMap;
 
