@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use mesh::config::{ADDR_FILE, Env, LOG, Mistakes, Secret, Unreadable, Variable, load};
+use mesh::config::{ADDR_FILE, LOG, Reader, Secret, Unreadable, Variable};
 
 use crate::fault::Rates;
 
@@ -68,33 +68,31 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads the environment; every mistake is told at once.
-    pub fn from_env(env: &dyn Env) -> Result<Self, Mistakes> {
-        load(env, |reader| {
-            let (listen, remote) = (
-                reader.read::<SocketAddr>(&LISTEN),
-                reader.read::<bool>(&REMOTE),
-            );
-            let (addr_file, log) = (reader.read_optional(&ADDR_FILE), reader.read(&LOG));
-            let (toss_secret, seed, rates) = (
-                reader.read(&TOSS_SECRET),
-                reader.read(&SEED),
-                reader.read::<Rates>(&RATES),
-            );
-            let (listen, remote) = (listen?, remote?);
-            if !remote && !listen.ip().is_loopback() {
-                return Err::<Self, Unreadable>(reader.mistake(
-                    &LISTEN,
-                    "is not a loopback address and USHER_SIM_REMOTE is not true",
-                ));
-            }
-            Ok(Self {
-                listen,
-                addr_file: addr_file?,
-                log: log?,
-                toss_secret: toss_secret?,
-                rates: rates?.seeded(seed?),
-            })
+    /// Reads every variable before it gives up on one.
+    pub fn read(reader: &mut Reader<'_>) -> Result<Self, Unreadable> {
+        let (listen, remote) = (
+            reader.read::<SocketAddr>(&LISTEN),
+            reader.read::<bool>(&REMOTE),
+        );
+        let (addr_file, log) = (reader.read_optional(&ADDR_FILE), reader.read(&LOG));
+        let (toss_secret, seed, rates) = (
+            reader.read(&TOSS_SECRET),
+            reader.read(&SEED),
+            reader.read::<Rates>(&RATES),
+        );
+        let (listen, remote) = (listen?, remote?);
+        if !remote && !listen.ip().is_loopback() {
+            return Err(reader.mistake(
+                &LISTEN,
+                "is not a loopback address and USHER_SIM_REMOTE is not true",
+            ));
+        }
+        Ok(Self {
+            listen,
+            addr_file: addr_file?,
+            log: log?,
+            toss_secret: toss_secret?,
+            rates: rates?.seeded(seed?),
         })
     }
 }
@@ -103,6 +101,8 @@ impl Config {
 mod tests {
     use std::collections::BTreeMap;
 
+    use mesh::config::{Mistakes, load};
+
     use super::*;
 
     fn config(pairs: &[(&str, &str)]) -> Result<Config, Mistakes> {
@@ -110,7 +110,7 @@ mod tests {
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
-        Config::from_env(&env)
+        load(&env, Config::read)
     }
 
     #[test]
