@@ -25,7 +25,7 @@ mod settle;
 
 pub use attempt::{Attempt, AttemptState};
 pub use event::Event;
-pub use ladder::{Ladder, Rungs};
+pub use ladder::{Ladder, Rungs, SEND_WINDOW};
 pub use outcome::{Answer, Decline, Finding, NotSent, Outcome, Refund, RefundOutcome};
 pub use payment::{Cause, Change, LateCapture, Method, NewPayment, Payment, Rejection, State};
 pub use refund::{NewRefund, RefundCause, RefundRow, RefundState};

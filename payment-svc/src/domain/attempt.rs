@@ -63,14 +63,14 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// An attempt that is about to be sent.
+    /// An attempt that is committed now and sent until `last_send`.
     #[must_use]
     pub fn intent(
         payment_id: Uuid,
         attempt_no: i32,
         payment_key: String,
         amount: i64,
-        now: DateTime<Utc>,
+        (now, last_send): (DateTime<Utc>, DateTime<Utc>),
     ) -> Self {
         Self {
             attempt_no,
@@ -79,7 +79,7 @@ impl Attempt {
             amount,
             state: AttemptState::Intent,
             first_send_time: now,
-            last_send_time: now,
+            last_send_time: last_send,
             absent_reads: 0,
             decline: None,
         }

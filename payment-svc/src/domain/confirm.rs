@@ -54,7 +54,7 @@ impl Payment {
             attempt_no,
             payment_key.to_owned(),
             self.amount.minor_units,
-            now,
+            (now, ladder.last_send(now)),
         );
         self.payment_key = Some(payment_key.to_owned());
         self.attempt = Some(attempt);

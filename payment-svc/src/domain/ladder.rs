@@ -18,6 +18,8 @@ const RUNGS: [Duration; 7] = [
 const LAST: Duration = Duration::from_secs(600);
 /// Longest time after which an answer to our own request may come: the client's read timeout.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long after its intent an attempt may still be sent: time for a few tries while connections are refused.
+pub const SEND_WINDOW: Duration = Duration::from_secs(5);
 /// A provider may finish a request this long after our side stopped listening.
 const SETTLE: Duration = Duration::from_secs(60);
 /// Reads that have to agree that there is no money.
@@ -60,7 +62,13 @@ impl Ladder {
     /// When somebody has to look after a charge whose own task never reported: its process died.
     #[must_use]
     pub fn overdue(&self, sent: DateTime<Utc>) -> DateTime<Utc> {
-        sent + self.short(READ_TIMEOUT + RUNGS[0])
+        sent + self.short(SEND_WINDOW + READ_TIMEOUT + RUNGS[0])
+    }
+
+    /// Latest time at which an attempt that is committed at `now` is sent.
+    #[must_use]
+    pub fn last_send(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        now + self.short(SEND_WINDOW)
     }
 
     /// From when on a read without money counts as proof of absence.

@@ -94,6 +94,7 @@ impl Payment {
             .filter(|attempt| attempt.payment_key == payment_key)
         {
             attempt.state = AttemptState::Approved;
+            attempt.decline = None;
         }
         self.payment_key = Some(payment_key.to_owned());
         self.captured_amount = amount.minor_units;

@@ -134,7 +134,14 @@ fn the_ladder_is_the_documented_one() {
 #[test]
 fn keys_of_attempts_and_refunds_never_meet() {
     let attempt = |number| {
-        Attempt::intent(Uuid::from_u128(1), number, "key".to_owned(), 1, at(0)).idempotency_key
+        Attempt::intent(
+            Uuid::from_u128(1),
+            number,
+            "key".to_owned(),
+            1,
+            (at(0), at(5)),
+        )
+        .idempotency_key
     };
     let refund = |id| {
         NewRefund {

@@ -1,4 +1,4 @@
-//! payment-svc against a real gateway simulator, and later real servers.
+//! payment-svc against a real gateway simulator.
 #![cfg(test)] // so that clippy knows these modules as tests
 
 mod gateway;

@@ -283,8 +283,8 @@ fn nothing_sent_may_be_confirmed_again_with_the_same_key() {
 fn absence_needs_time_and_two_reads() {
     let ladder = Ladder::default();
     let mut payment = payment_in(State::Unknown);
-    // Sent at 1 s: conclusive from 91 s on.
-    for early in [3, 30, 90] {
+    // Committed at 1 s, sent until 6 s: conclusive from 96 s on.
+    for early in [3, 30, 95] {
         let _ = payment.found(Finding::Nothing, &ladder, at(early)).unwrap();
         assert_eq!(
             (
@@ -295,7 +295,7 @@ fn absence_needs_time_and_two_reads() {
             "{early} s"
         );
     }
-    let _ = payment.found(Finding::Nothing, &ladder, at(91)).unwrap();
+    let _ = payment.found(Finding::Nothing, &ladder, at(96)).unwrap();
     assert_eq!(payment.state, State::Unknown, "one read is not two");
     let (mut late, mut cancelled) = (payment.clone(), payment.clone());
     assert!(
