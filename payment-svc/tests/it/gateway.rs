@@ -102,4 +102,18 @@ impl Gateway {
         let oracle = self.oracle(order_id).await;
         ["captured", "refunded", "captures", "refunds"].map(|name| oracle[name].as_i64().unwrap())
     }
+
+    /// Nobody listens for this long: connections are refused.
+    pub(crate) async fn outage(&self, time: Duration) {
+        let url = format!("{}/sim/outage", self.running.url());
+        let body = json!({"millis": u64::try_from(time.as_millis()).unwrap()});
+        self.client
+            .post(url)
+            .json(&body)
+            .send()
+            .await
+            .unwrap()
+            .error_for_status()
+            .unwrap();
+    }
 }

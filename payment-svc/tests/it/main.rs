@@ -1,5 +1,10 @@
-//! payment-svc against a real gateway simulator.
+//! payment-svc against a real database and a real gateway simulator.
 #![cfg(test)] // so that clippy knows these modules as tests
 
+mod cancel;
+mod confirm;
+mod constraints;
 mod gateway;
+mod refund;
+mod shop;
 mod toss;

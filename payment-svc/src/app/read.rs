@@ -1,0 +1,88 @@
+//! Reads that change nothing.
+
+use uuid::Uuid;
+
+use super::{App, Error, Refusal};
+use crate::domain::{Payment, RefundRow};
+use crate::store;
+use crate::store::list::{After, Filter};
+use crate::store::payment::Stored;
+
+/// Who may see which payments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Viewer {
+    /// Sees what is its own.
+    Account(Uuid),
+    /// An operator or a peer: sees all.
+    Everyone,
+}
+
+impl App {
+    /// What stands under this id, if `viewer` may see it. A tombstone has no owner and shows to peers and operators alone.
+    pub async fn get(&self, payment_id: Uuid, viewer: Viewer) -> Result<Stored, Error> {
+        let stored = self.stored(payment_id).await?;
+        let visible = match (&stored, viewer) {
+            (_, Viewer::Everyone) => true,
+            (Stored::Payment(payment, _), Viewer::Account(account_id)) => {
+                payment.account_id == account_id
+            }
+            (Stored::Tombstone(_), Viewer::Account(_)) => false,
+        };
+        if visible {
+            Ok(stored)
+        } else {
+            Err(Refusal::NotFound.into())
+        }
+    }
+
+    /// One page of payments and whether there are more.
+    pub async fn list(
+        &self,
+        filter: Filter,
+        after: Option<After>,
+        size: i64,
+    ) -> Result<(Vec<Payment>, bool), Error> {
+        let page = self
+            .database
+            .transaction("list payments", async move |connection| {
+                Ok(store::list::page(connection, filter, after, size + 1).await?)
+            });
+        let mut payments: Vec<Payment> = page.await?;
+        let size = usize::try_from(size).unwrap_or_default();
+        let more = payments.len() > size;
+        payments.truncate(size);
+        Ok((payments, more))
+    }
+
+    /// The payment as it is now.
+    pub(super) async fn payment(&self, payment_id: Uuid) -> Result<Payment, Error> {
+        match self.stored(payment_id).await? {
+            Stored::Payment(payment, _) => Ok(*payment),
+            Stored::Tombstone(_) => Err(Refusal::NotFound.into()),
+        }
+    }
+
+    /// The refund as it is now.
+    pub(super) async fn refund_now(&self, refund_id: Uuid) -> Result<RefundRow, Error> {
+        let find = self
+            .database
+            .transaction("read refund", async move |connection| {
+                Ok(store::refund::find(connection, refund_id).await?)
+            });
+        let found: Option<(RefundRow, _)> = find.await?;
+        found
+            .map(|(refund, _)| refund)
+            .ok_or_else(|| Refusal::NotFound.into())
+    }
+
+    async fn stored(&self, payment_id: Uuid) -> Result<Stored, Error> {
+        // Two statements (payment, attempt), so a transaction: a page must not show an attempt of another moment.
+        let find = self
+            .database
+            .transaction("read payment", async move |connection| {
+                Ok(store::payment::find(connection, payment_id).await?)
+            });
+        let stored: Option<Stored> = find.await?;
+        stored.ok_or_else(|| Refusal::NotFound.into())
+    }
+}
