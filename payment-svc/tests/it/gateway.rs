@@ -12,7 +12,7 @@ use reqwest::Client;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-const SECRET: &str = "test_sk_payment_svc";
+pub(crate) const SECRET: &str = "test_sk_payment_svc";
 
 pub(crate) struct Gateway {
     pub(crate) running: Running,

@@ -1,4 +1,4 @@
-//! payment-svc against a real database and a real gateway simulator.
+//! payment-svc against a real database, a real broker and a real gateway simulator.
 #![cfg(test)] // so that clippy knows these modules as tests
 
 mod cancel;
@@ -6,5 +6,7 @@ mod confirm;
 mod constraints;
 mod gateway;
 mod refund;
+mod rpc;
+mod service;
 mod shop;
 mod toss;
