@@ -3,6 +3,7 @@
 //! A use case calls [`Database::transaction`] and gives store functions the connection, never the pool. Inside a transaction nothing
 //! else is awaited: no gRPC, AMQP, Redis or HTTP, and no second connection. [`TxError`] is what a service maps to a status, arm by arm.
 
+mod answer;
 pub mod audit;
 mod database;
 mod error;

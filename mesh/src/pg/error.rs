@@ -53,6 +53,21 @@ impl<E> TxError<E> {
     }
 }
 
+impl TxError<std::convert::Infallible> {
+    /// The same failure where a closure could have refused: for a use case that reads first and then writes.
+    pub fn widen<E>(self) -> TxError<E> {
+        match self {
+            Self::Refused(never) => match never {},
+            Self::Busy => TxError::Busy,
+            Self::LockTimeout => TxError::LockTimeout,
+            Self::Conflict => TxError::Conflict,
+            Self::Unavailable => TxError::Unavailable,
+            Self::Unknown => TxError::Unknown,
+            Self::Database(error) => TxError::Database(error),
+        }
+    }
+}
+
 impl<E: DomainError> From<E> for TxError<E> {
     fn from(error: E) -> Self {
         Self::Refused(error)
