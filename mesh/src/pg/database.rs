@@ -16,6 +16,8 @@ pub struct DatabaseOptions {
     pub background_pool_size: u32,
     /// Longest wait for a connection; past it the caller is told to come back.
     pub acquire_timeout: Duration,
+    /// Longest wait for a connection of the background pool: nobody waits behind it, so patience is cheaper than a failed attempt.
+    pub background_acquire_timeout: Duration,
     /// Longest wait for one lock.
     pub lock_timeout: Duration,
     /// Longest time one statement may take, its locks included.
@@ -33,8 +35,9 @@ impl DatabaseOptions {
         Self {
             // Two cores answer a few thousand short transactions a second on 16 connections; more do not help.
             pool_size: 16,
-            // A relay, a sweeper, a saga worker and a few consumers.
-            background_pool_size: 6,
+            // A relay, sweepers, a saga worker and three consumers with three transactions each, which are rarely all at work.
+            background_pool_size: 8,
+            background_acquire_timeout: Duration::from_secs(5),
             // Past half a second a caller is better served by an honest RESOURCE_EXHAUSTED than by a queue.
             acquire_timeout: Duration::from_millis(500),
             // Hot rows are held for milliseconds; who waits longer stands in a queue that only grows.
@@ -75,8 +78,14 @@ impl Database {
         tasks: &Tasks,
     ) -> Result<Self, ConnectError> {
         Ok(Self {
-            pool: Pool::open(url, options.pool_size, options).await?,
-            background: Pool::open(url, options.background_pool_size, options).await?,
+            pool: Pool::open(url, options.pool_size, options.acquire_timeout, options).await?,
+            background: Pool::open(
+                url,
+                options.background_pool_size,
+                options.background_acquire_timeout,
+                options,
+            )
+            .await?,
             tasks: tasks.clone(),
         })
     }

@@ -58,6 +58,7 @@ impl Pool {
     pub(super) async fn open(
         url: &Secret,
         size: u32,
+        acquire_timeout: Duration,
         options: &DatabaseOptions,
     ) -> Result<Self, ConnectError> {
         let mut config = ManagerConfig::<AsyncPgConnection>::default();
@@ -72,7 +73,7 @@ impl Pool {
         let failures = Arc::new(AtomicU64::new(0));
         let inner = pooled::Pool::builder()
             .max_size(size)
-            .connection_timeout(options.acquire_timeout)
+            .connection_timeout(acquire_timeout)
             .error_sink(Box::new(Failures(Arc::clone(&failures))))
             .build_unchecked(manager);
         // The first connection is made here, so that a wrong URL stops the start instead of the first caller.
