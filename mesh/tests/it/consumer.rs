@@ -1,10 +1,7 @@
 //! Consuming: one effect whatever happens around it.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-
 use lapin::BasicProperties;
-use mesh::amqp::{ConsumerOptions, Handler, Message, NoSuchQueue, Poison, consume, park_queue};
+use mesh::amqp::{ConsumerOptions, Handler, Message, NoSuchQueue, Poison, consume};
 use mesh::faults::Faults;
 use mesh::health::Health;
 use mesh::pg::{Connection, Database, DatabaseOptions, TxError};
@@ -32,27 +29,6 @@ impl Handler for Count {
     }
 }
 
-/// Fails until it is told not to.
-struct Failing {
-    fail: Arc<AtomicBool>,
-    attempts: Arc<AtomicU32>,
-}
-
-impl Handler for Failing {
-    async fn handle(
-        &self,
-        connection: &mut Connection,
-        message: &Message,
-    ) -> Result<(), TxError<Poison>> {
-        self.attempts.fetch_add(1, Ordering::Relaxed);
-        insert(connection, 1, &message.kind).await?;
-        if self.fail.load(Ordering::Relaxed) {
-            return Err(TxError::LockTimeout);
-        }
-        Ok(())
-    }
-}
-
 /// Properties of a message of [`Event`].
 pub(crate) fn properties(message_id: Uuid) -> BasicProperties {
     BasicProperties::default()
@@ -61,7 +37,8 @@ pub(crate) fn properties(message_id: Uuid) -> BasicProperties {
         .with_delivery_mode(2)
 }
 
-fn body(booking: &str) -> Vec<u8> {
+/// An encoded event.
+pub(crate) fn body(booking: &str) -> Vec<u8> {
     let event = Event {
         booking_id: booking.to_owned(),
         ..Default::default()
@@ -69,7 +46,7 @@ fn body(booking: &str) -> Vec<u8> {
     event.encode_to_vec()
 }
 
-async fn effects(fixture: &Fixture) -> i64 {
+pub(crate) async fn effects(fixture: &Fixture) -> i64 {
     fixture.number("SELECT count(*) AS n FROM effect").await
 }
 
@@ -225,153 +202,6 @@ async fn a_consumer_killed_before_the_effect_leaves_the_message_in_the_queue() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_consumer_killed_between_commit_and_ack_has_one_effect() {
     kill_at("amqp/committed", 1).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_failure_that_passes_is_tried_again_until_it_works() {
-    let (fixture, corner) = (Fixture::new().await, Corner::new().await);
-    let (fail, attempts) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicU32::new(0)));
-    let handler = Failing {
-        fail: Arc::clone(&fail),
-        attempts: Arc::clone(&attempts),
-    };
-    corner.consume(&fixture.database, &fixture.tasks, Faults::none(), handler);
-    append_events(&fixture, 1).await;
-    corner.relay(&fixture.database, &fixture.tasks, Faults::none());
-    until("it failed three times", async || {
-        attempts.load(Ordering::Relaxed) >= 3
-    })
-    .await;
-    assert_eq!(
-        corner.depth(QUEUE).await,
-        Some(0),
-        "it was acknowledged and waits in the database"
-    );
-    assert_eq!(effects(&fixture).await, 0);
-    assert_eq!(
-        fixture
-            .number("SELECT count(*) AS n FROM retry_message")
-            .await,
-        1
-    );
-    fail.store(false, Ordering::Relaxed);
-    until("it works", async || {
-        effects(&fixture).await == 1
-            && fixture
-                .number("SELECT count(*) AS n FROM retry_message")
-                .await
-                == 0
-    })
-    .await;
-    stop(&fixture.tasks).await;
-    assert_eq!(effects(&fixture).await, 1);
-    assert_eq!(
-        corner.depth(QUEUE).await,
-        Some(0),
-        "the delivery was acknowledged"
-    );
-    corner.clear().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn poison_goes_to_the_park_queue() {
-    let (fixture, corner) = (Fixture::new().await, Corner::new().await);
-    corner.consume(&fixture.database, &fixture.tasks, Faults::none(), Count);
-    until("the queue exists", async || {
-        corner.depth(QUEUE).await.is_some()
-    })
-    .await;
-    let key = Event::full_name();
-    corner
-        .publish(&key, b"\xff\xff\xff", properties(mesh::id::new()))
-        .await;
-    corner
-        .publish(
-            &key,
-            &body("b"),
-            properties(mesh::id::new()).with_type("not.a.Type".into()),
-        )
-        .await;
-    corner
-        .publish(
-            &key,
-            &body("b"),
-            BasicProperties::default().with_type(key.clone().into()),
-        )
-        .await;
-    corner
-        .publish(
-            &key,
-            &body("b"),
-            BasicProperties::default().with_message_id(mesh::id::new().to_string().into()),
-        )
-        .await;
-    until("all are parked", async || {
-        corner.depth(&park_queue(QUEUE)).await == Some(4)
-    })
-    .await;
-    // It blocks nobody.
-    corner
-        .publish(&key, &body("b"), properties(mesh::id::new()))
-        .await;
-    until("the next one is handled", async || {
-        effects(&fixture).await == 1
-    })
-    .await;
-    stop(&fixture.tasks).await;
-    assert_eq!(fixture.number("SELECT count(*) AS n FROM inbox").await, 1);
-    corner.clear().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn poison_found_at_a_later_attempt_is_parked_too() {
-    let (fixture, corner) = (Fixture::new().await, Corner::new().await);
-    fixture
-        .sql("INSERT INTO retry_message (consumer, message_id, type, payload, attempts, next_attempt_time, last_error)
-              VALUES ('booking-svc.tickets', gen_random_uuid(), 'not.a.Type', '', 1, now(), 'as the test asked')")
-        .await;
-    corner.consume(&fixture.database, &fixture.tasks, Faults::none(), Count);
-    until("it is parked", async || {
-        corner.depth(&park_queue(QUEUE)).await == Some(1)
-    })
-    .await;
-    until("its row is gone", async || {
-        fixture
-            .number("SELECT count(*) AS n FROM retry_message")
-            .await
-            == 0
-    })
-    .await;
-    stop(&fixture.tasks).await;
-    corner.clear().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_message_waits_unacknowledged_while_the_database_is_away() {
-    let (fixture, elsewhere, corner) = (
-        Fixture::new().await,
-        Fixture::new().await,
-        Corner::new().await,
-    );
-    corner.consume(&fixture.database, &fixture.tasks, Faults::none(), Count);
-    until("the queue exists", async || {
-        corner.depth(QUEUE).await.is_some()
-    })
-    .await;
-    elsewhere.forbid(&fixture, true).await;
-    corner
-        .publish(&Event::full_name(), &body("b"), properties(mesh::id::new()))
-        .await;
-    until("it was delivered", async || {
-        corner.depth(QUEUE).await == Some(0)
-    })
-    .await;
-    elsewhere.forbid(&fixture, false).await;
-    until("it has its effect", async || effects(&fixture).await == 1).await;
-    stop(&fixture.tasks).await;
-    assert_eq!(corner.depth(QUEUE).await, Some(0));
-    assert_eq!(effects(&fixture).await, 1);
-    corner.clear().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

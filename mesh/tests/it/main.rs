@@ -12,5 +12,6 @@ mod idempotency;
 mod migrate;
 mod outage;
 mod outbox;
+mod retry;
 mod support;
 mod sweep;

@@ -22,6 +22,23 @@ async fn two_instances_that_start_together_both_succeed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_test_that_panics_leaves_no_database_behind() {
+    let (tasks, elsewhere) = (Tasks::new(), Fixture::new().await);
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let panicked = tasks.run("test", async move {
+        let storage = TestDatabase::create().await.unwrap();
+        let url = storage.url().expose().to_owned();
+        tell.send(url).unwrap();
+        panic!("as the test asked");
+    });
+    assert!(panicked.await.is_err());
+    let url = told.await.unwrap();
+    let name = url.rsplit('/').next().unwrap();
+    let left = format!("SELECT count(*) AS n FROM pg_database WHERE datname = '{name}'");
+    assert_eq!(elsewhere.number(&left).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_table_and_column_of_mesh_has_a_comment() {
     let fixture = Fixture::new().await;
     fixture.sql("DROP TABLE effect").await;
