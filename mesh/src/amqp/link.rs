@@ -85,12 +85,13 @@ impl Link {
             "amqp events",
             attend(broker.clone(), check, events, broken.clone(), watch.clone()),
         );
+        let watch = watch.drop_guard();
         let channel = answer("channel.open", connection.create_channel()).await?;
         Ok(Self {
             connection,
             channel,
             broken,
-            _watch: watch.drop_guard(),
+            _watch: watch,
         })
     }
 

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lapin::options::{
-    BasicGetOptions, BasicPublishOptions, ExchangeDeleteOptions, QueueDeclareOptions,
-    QueueDeleteOptions,
+    BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, ExchangeDeleteOptions,
+    QueueDeclareOptions, QueueDeleteOptions,
 };
 use lapin::types::FieldTable;
-use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
+use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties};
 use mesh::amqp::{Broker, ConsumerOptions, Handler, Publisher, consume, park_queue};
 use mesh::config::{Env, ProcessEnv, Secret};
 use mesh::events::Events;
@@ -20,6 +20,8 @@ use mesh::pg::Database;
 use mesh::tasks::Tasks;
 use mesh::timings::Timings;
 use tokio::sync::{RwLock, RwLockReadGuard};
+
+use crate::support::until;
 
 /// Who breaks the broker holds it alone.
 pub(crate) static BROKER: RwLock<()> = RwLock::const_new(());
@@ -146,19 +148,24 @@ impl Corner {
         taken
     }
 
-    /// Publishes by hand what no publisher of ours would.
+    /// Publishes by hand what no publisher of ours would. Waits for the binding: a queue exists a little earlier.
     pub(crate) async fn publish(&self, key: &str, payload: &[u8], properties: BasicProperties) {
         let (connection, channel) = self.channel().await;
         channel
-            .basic_publish(
-                self.name("usher.booking").into(),
-                key.into(),
-                BasicPublishOptions::default(),
-                payload,
-                properties,
-            )
+            .confirm_select(ConfirmSelectOptions::default())
             .await
             .unwrap();
+        let mandatory = BasicPublishOptions {
+            mandatory: true,
+            ..Default::default()
+        };
+        until("the message is taken", async || {
+            let (exchange, properties) = (self.name("usher.booking"), properties.clone());
+            let sent =
+                channel.basic_publish(exchange.into(), key.into(), mandatory, payload, properties);
+            sent.await.unwrap().await.unwrap() == Confirmation::Ack(None)
+        })
+        .await;
         connection.close(200, "done".into()).await.unwrap();
     }
 

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::broker::{Corner, Event, QUEUE, halt_at, stop};
 use crate::outbox::append_events;
-use crate::support::{Fixture, insert, until};
+use crate::support::{Fixture, insert, until, within};
 
 /// Inserts one effect a message.
 pub(crate) struct Count;
@@ -170,7 +170,7 @@ async fn kill_at(point: &'static str, effects_then: i64) {
     corner
         .publish(&Event::full_name(), &body("b"), properties(mesh::id::new()))
         .await;
-    reached.notified().await;
+    within("it gets there", reached.notified()).await;
     assert_eq!(effects(&fixture).await, effects_then, "{point}");
     process.shutdown_background();
     corner.consume(&fixture.database, &fixture.tasks, Faults::none(), Count);

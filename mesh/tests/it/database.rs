@@ -8,7 +8,7 @@ use diesel_async::{AsyncConnection, SimpleAsyncConnection};
 use mesh::pg::{DatabaseOptions, DomainError, TxError, constraint};
 use tokio::sync::{Barrier, Notify};
 
-use crate::support::{Fixture, insert, number, text, until};
+use crate::support::{Fixture, insert, number, text, until, within};
 
 #[derive(Debug, PartialEq, Eq)]
 struct Refused(&'static str);
@@ -172,7 +172,7 @@ async fn a_pool_without_a_free_connection_answers_busy_in_time() {
             })
             .await
     });
-    inside.notified().await;
+    within("it is inside", inside.notified()).await;
     let watch = mesh::clock::Stopwatch::start();
     let refused = fixture
         .database

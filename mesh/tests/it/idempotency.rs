@@ -8,7 +8,7 @@ use proto::usher::booking::v1::{CreateVenueRequest, GetVenueRequest};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use crate::support::{Fixture, insert};
+use crate::support::{Fixture, insert, within};
 
 #[derive(Debug, PartialEq, Eq)]
 enum Refused {
@@ -142,7 +142,7 @@ async fn a_call_beside_the_first_one_is_told_that_it_runs() {
             })
             .await
     });
-    inside.notified().await;
+    within("it is inside", inside.notified()).await;
     let beside = call(&fixture.database, &key, hash, Outcome::Done).await;
     assert!(
         matches!(beside, Err(TxError::Refused(Refused::InProgress))),

@@ -1,6 +1,7 @@
 //! Tests of mesh against a real Postgres and a real RabbitMQ.
 #![expect(
     clippy::expect_used,
+    clippy::panic,
     clippy::unwrap_used,
     reason = "what cannot go on here is a failed test"
 )]

@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
-use mesh::pg::migrate;
+use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use mesh::pg::testing::TestDatabase;
+use mesh::pg::{MigrateError, migrate};
 use mesh::tasks::Tasks;
 
 use crate::support::Fixture;
+
+/// The migrations of mesh, as a service would bring them by mistake.
+const AGAIN: EmbeddedMigrations = embed_migrations!("migrations");
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_instances_that_start_together_both_succeed() {
@@ -19,6 +23,29 @@ async fn two_instances_that_start_together_both_succeed() {
     let (a, b) = (start(), start());
     a.await.unwrap().unwrap();
     b.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_migration_can_be_taken_back() {
+    let fixture = Fixture::new().await;
+    fixture.sql("DROP TABLE effect").await;
+    let left = "SELECT count(*) AS n FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relname NOT LIKE '\\_\\_%'";
+    assert!(fixture.number(left).await > 0);
+    let down = include_str!("../../migrations/2026-01-01-000000_create_mesh_tables/down.sql");
+    fixture.sql(down).await;
+    assert_eq!(fixture.number(left).await, 0);
+    fixture.sql("DELETE FROM __diesel_schema_migrations").await;
+    migrate(fixture.storage.url(), &[]).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_migrations_of_one_version_are_refused() {
+    let storage = TestDatabase::create().await.unwrap();
+    let refused = migrate(storage.url(), &[AGAIN]).await;
+    assert!(
+        matches!(refused, Err(MigrateError::SameVersion(_))),
+        "{refused:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

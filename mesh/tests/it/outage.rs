@@ -14,6 +14,7 @@ use mesh::tasks::Tasks;
 use mesh::timings::Timings;
 
 use crate::broker::{BROKER, Corner, Event, QUEUE, stop};
+use crate::consumer::Count;
 use crate::outbox::append_events;
 use crate::support::{Fixture, insert, until};
 
@@ -176,5 +177,52 @@ async fn a_broker_that_blocks_shows_in_health_and_loses_nothing() {
     })
     .await;
     stop(&tasks).await;
+    corner.clear().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_the_broker_refuses_stays_until_it_is_taken() {
+    let (fixture, corner) = (Fixture::new().await, Corner::new().await);
+    let waker = corner.relay(&fixture.database, &fixture.tasks, Faults::none());
+    until("the queue exists", async || {
+        corner.depth(QUEUE).await.is_some()
+    })
+    .await;
+    let (name, pattern) = (corner.name("full"), format!("^{}", corner.prefix));
+    // Our queues refuse publishers when they are full; only an operator's policy can make one full.
+    let full = [
+        "rabbitmqctl",
+        "set_policy",
+        &name,
+        &pattern,
+        r#"{"max-length":1}"#,
+        "--apply-to",
+        "queues",
+    ];
+    run(&full);
+    // The limit of a quorum queue is soft: it refuses some messages later.
+    let mut appended = 0;
+    until("the broker refused some", async || {
+        append_events(&fixture, 5).await;
+        appended += 5;
+        waker.wake();
+        let refused = "SELECT count(*) AS n FROM outbox WHERE last_error = 'the broker refused it'";
+        fixture.number(refused).await > 0
+    })
+    .await;
+    // A consumer makes room.
+    corner.consume(&fixture.database, &fixture.tasks, Faults::none(), Count);
+    until("each had its effect", async || {
+        fixture.number("SELECT count(*) AS n FROM effect").await == appended
+    })
+    .await;
+    until("every row left", async || {
+        fixture.number("SELECT count(*) AS n FROM outbox").await == 0
+    })
+    .await;
+    stop(&fixture.tasks).await;
+    let count = fixture.number("SELECT count(*) AS n FROM effect").await;
+    assert_eq!(count, appended, "once each");
+    run(&["rabbitmqctl", "clear_policy", &name]);
     corner.clear().await;
 }

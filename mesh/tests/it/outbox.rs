@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::broker::{Corner, Event, QUEUE, Unheard, halt_at, stop};
 use crate::consumer::Count;
-use crate::support::{Fixture, number, until};
+use crate::support::{Fixture, number, until, within};
 
 fn event(booking: Uuid) -> Event {
     Event {
@@ -172,7 +172,7 @@ async fn a_crash_between_confirm_and_delete_delivers_twice_and_has_one_effect() 
     let (faults, confirmed) = halt_at("outbox/confirmed");
     let crashed = Tasks::new();
     corner.relay(&fixture.database, &crashed, faults);
-    confirmed.notified().await;
+    within("the broker confirms", confirmed.notified()).await;
     assert_eq!(rows(&fixture).await, 1, "nothing was deleted");
     assert_eq!(corner.depth(QUEUE).await, Some(1));
     // The second relay waits for the leases of the first one to run out.
@@ -211,7 +211,7 @@ async fn a_relay_that_wakes_up_after_its_lease_sends_nothing() {
     // Its way to the broker stays open until it has ended, so that only the lease can hold it back.
     let (first, way) = (Tasks::new(), Tasks::new());
     corner.relay_through(corner.publisher(&way), &fixture.database, &first, sleepy);
-    read.notified().await;
+    within("it reads", read.notified()).await;
     corner.relay(&fixture.database, &fixture.tasks, Faults::none());
     until("the other relay takes over", async || {
         rows(&fixture).await == 0

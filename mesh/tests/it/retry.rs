@@ -181,3 +181,40 @@ async fn a_message_waits_unacknowledged_while_the_database_is_away() {
     assert_eq!(effects(&fixture).await, 1);
     corner.clear().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_failed_for_a_day_is_parked() {
+    let (fixture, corner) = (Fixture::new().await, Corner::new().await);
+    fixture
+        .sql(&format!(
+            "INSERT INTO retry_message (consumer, message_id, type, payload, attempts, next_attempt_time, last_error)
+             VALUES ('{QUEUE}', gen_random_uuid(), '{kind}', '', 299, now(), 'as the test asked')",
+            kind = Event::full_name()
+        ))
+        .await;
+    let handler = Failing {
+        fail: Arc::new(AtomicBool::new(true)),
+        attempts: Arc::default(),
+    };
+    let attempts = Arc::clone(&handler.attempts);
+    corner.consume(&fixture.database, &fixture.tasks, Faults::none(), handler);
+    until("it is parked", async || {
+        corner.depth(&park_queue(QUEUE)).await == Some(1)
+    })
+    .await;
+    until("its row is gone", async || {
+        fixture
+            .number("SELECT count(*) AS n FROM retry_message")
+            .await
+            == 0
+    })
+    .await;
+    stop(&fixture.tasks).await;
+    assert_eq!(
+        attempts.load(Ordering::Relaxed),
+        2,
+        "the 300th attempt and the last one"
+    );
+    assert_eq!(effects(&fixture).await, 0);
+    corner.clear().await;
+}

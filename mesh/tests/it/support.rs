@@ -119,6 +119,14 @@ pub(crate) async fn insert(connection: &mut Connection, n: i64, label: &str) -> 
     Ok(())
 }
 
+/// Waits for `event`; fails with `what` when it never comes.
+pub(crate) async fn within<T>(what: &str, event: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(PATIENCE, event).await {
+        Ok(value) => value,
+        Err(_) => panic!("never happened: {what}"),
+    }
+}
+
 /// Waits until `condition` holds; fails with `what` when it never does.
 pub(crate) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     let wait = async {
@@ -126,8 +134,5 @@ pub(crate) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) 
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    assert!(
-        tokio::time::timeout(PATIENCE, wait).await.is_ok(),
-        "never happened: {what}"
-    );
+    within(what, wait).await;
 }
