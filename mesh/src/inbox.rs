@@ -1,6 +1,6 @@
 //! The inbox: a message delivered twice has one effect.
 //!
-//! The row is written in the transaction of the effect, so either both exist or neither. [`crate::amqp::Consumer`] does it for every
+//! The row is written in the transaction of the effect, so either both exist or neither. [`crate::amqp::consume`] does it for every
 //! message; a handler needs nothing of its own.
 
 use diesel::prelude::*;
