@@ -86,7 +86,7 @@ impl Payments {
             let mut client = self.client.clone();
             let call = client.create_payment(client::request(request.clone(), TRY_LIMIT));
             match call.await.map(|response| response.into_inner().payment) {
-                Ok(payment) => return known(payment),
+                Ok(payment) => return known(payment, order.amount),
                 Err(status) if reason(&status) == "PAYMENT_CANCELLED" => {
                     return Known::News(News::Gone);
                 }
@@ -96,8 +96,8 @@ impl Payments {
         Known::Unclear(last)
     }
 
-    /// Asks what became of a payment.
-    pub async fn ask(&self, payment_id: Uuid) -> Known {
+    /// Asks what became of a payment of `amount`.
+    pub async fn ask(&self, payment_id: Uuid, amount: Money) -> Known {
         let request = GetPaymentRequest {
             payment_id: payment_id.to_string(),
         };
@@ -106,14 +106,14 @@ impl Payments {
             .get_payment(client::request(request, TRY_LIMIT))
             .await
         {
-            Ok(response) => known(response.into_inner().payment),
+            Ok(response) => known(response.into_inner().payment, amount),
             Err(status) if status.code() == Code::NotFound => Known::Absent,
             Err(status) => Known::Unclear(text(&status)),
         }
     }
 }
 
-fn known(payment: Option<Payment>) -> Known {
+fn known(payment: Option<Payment>, amount: Money) -> Known {
     let Some(payment) = payment else {
         return Known::Unclear("an answer without payment".into());
     };
@@ -129,7 +129,14 @@ fn known(payment: Option<Payment>) -> Known {
         PaymentState::AwaitingCustomer | PaymentState::Processing | PaymentState::Unknown => {
             Known::Open
         }
-        PaymentState::Captured | PaymentState::PartiallyRefunded => Known::News(News::Captured),
+        PaymentState::Captured | PaymentState::PartiallyRefunded => {
+            let right = payment.captured_amount == Some(amount.into());
+            Known::News(if right {
+                News::Captured
+            } else {
+                News::WrongAmount
+            })
+        }
         PaymentState::Declined => Known::News(declined(&payment)),
         PaymentState::Expired => Known::News(News::Expired),
         PaymentState::Cancelled | PaymentState::Refunded => Known::News(News::Gone),

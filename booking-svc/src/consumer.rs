@@ -16,7 +16,7 @@ use crate::app::issue_tickets::issue_tickets;
 use crate::domain::saga::News;
 use crate::domain::ticket::keys::KeyRing;
 use crate::saga::Sagas;
-use crate::saga::turn::tell;
+use crate::saga::turn::{Told, tell};
 
 /// Queue of what happens to payments.
 pub const PAYMENTS: &str = "booking-svc.payments";
@@ -47,65 +47,55 @@ impl Handler for PaymentNews {
         connection: &mut Connection,
         message: &Message,
     ) -> Result<(), TxError<Poison>> {
-        let (booking_id, payment_id, news) = read(message)?;
-        let Some(news) = news else { return Ok(()) };
-        tell(
-            connection,
-            booking_id,
-            payment_id,
-            &news,
-            &self.sagas.inner.timings,
-        )
-        .await?;
+        if let Some(told) = read(message)? {
+            tell(connection, &told, &self.sagas.inner.timings).await?;
+        }
         Ok(())
     }
 
     fn committed(&self, message: &Message) {
-        if let Ok((booking_id, ..)) = read(message) {
-            self.sagas.wake(booking_id);
+        if let Ok(Some(told)) = read(message) {
+            self.sagas.wake(told.booking_id);
         }
     }
 }
 
-/// Booking, payment and news of a payment's event; no news when only a part of the money went back.
-fn read(message: &Message) -> Result<(Uuid, Uuid, Option<News>), Poison> {
+/// What a payment's event tells; nothing when only a part of the money went back.
+fn read(message: &Message) -> Result<Option<Told>, Poison> {
+    let told = |booking_id: &str, payment_id: &str, news| {
+        let (booking_id, payment_id) = (uuid(booking_id)?, uuid(payment_id)?);
+        Ok(Told {
+            booking_id,
+            payment_id,
+            news,
+            amount: None,
+        })
+    };
     let kind = message.kind.as_str();
     if kind == PaymentCaptured::full_name() {
         let event: PaymentCaptured = message.decode()?;
-        Ok((
-            uuid(&event.booking_id)?,
-            uuid(&event.payment_id)?,
-            Some(News::Captured),
-        ))
+        let told = told(&event.booking_id, &event.payment_id, News::Captured)?;
+        Ok(Some(Told {
+            amount: event.amount,
+            ..told
+        }))
     } else if kind == PaymentDeclined::full_name() {
         let event: PaymentDeclined = message.decode()?;
         let news = News::Declined {
             code: event.provider_code,
             may_retry: event.customer_may_retry,
         };
-        Ok((
-            uuid(&event.booking_id)?,
-            uuid(&event.payment_id)?,
-            Some(news),
-        ))
+        told(&event.booking_id, &event.payment_id, news).map(Some)
     } else if kind == PaymentExpired::full_name() {
         let event: PaymentExpired = message.decode()?;
-        Ok((
-            uuid(&event.booking_id)?,
-            uuid(&event.payment_id)?,
-            Some(News::Expired),
-        ))
+        told(&event.booking_id, &event.payment_id, News::Expired).map(Some)
     } else if kind == PaymentCancelled::full_name() {
         let event: PaymentCancelled = message.decode()?;
-        Ok((
-            uuid(&event.booking_id)?,
-            uuid(&event.payment_id)?,
-            Some(News::Gone),
-        ))
+        told(&event.booking_id, &event.payment_id, News::Gone).map(Some)
     } else {
         let event: PaymentRefunded = message.decode()?;
-        let news = event.in_full.then_some(News::Gone);
-        Ok((uuid(&event.booking_id)?, uuid(&event.payment_id)?, news))
+        let told = told(&event.booking_id, &event.payment_id, News::Gone)?;
+        Ok(event.in_full.then_some(told))
     }
 }
 

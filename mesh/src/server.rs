@@ -1,6 +1,6 @@
 //! The server of a service: one visible list of layers, health, reflection, and a drain with an end.
 //!
-//! The order of the layers is the document; see [`stack`]. tonic's own timeout would answer CANCELLED, so our deadline is a little
+//! The order of the layers is the document; see `layers`. tonic's own timeout would answer CANCELLED, so our deadline is a little
 //! shorter; tonic's load shed is per connection, so the cap over the whole process is ours.
 
 use std::convert::Infallible;

@@ -3,12 +3,12 @@
 //! What is learned about a payment, by event or by asking, goes through [`learn`]: order and repetition do not matter. Money belongs to a
 //! booking only while its saga runs FORWARD; going BACK is final, and the payment is cancelled in every case.
 //!
-//! | direction, step | captured | declined, may retry | declined | expired | cancelled or refunded |
-//! |---|---|---|---|---|---|
-//! | FORWARD pay | confirm | show it | hold to HELD, FAILED | free the units, FAILED | free the units, FAILED |
-//! | FORWARD confirm, tickets | - | - | - | - | - |
-//! | BACK pay | cancel again | - | free the units | free the units | free the units |
-//! | BACK pin, ended | cancel again | - | - | - | - |
+//! | direction, step | captured | wrong amount | declined, may retry | declined | expired | cancelled or refunded |
+//! |---|---|---|---|---|---|---|
+//! | FORWARD pay | confirm | give up | show it | hold to HELD, FAILED | free the units, FAILED | free the units, FAILED |
+//! | FORWARD confirm, tickets | - | - | - | - | - | - |
+//! | BACK pay | cancel again | cancel again | - | free the units | free the units | free the units |
+//! | BACK pin, ended | cancel again | cancel again | - | - | - | - |
 
 /// Kind of this saga in the database.
 pub const KIND: &str = "book";
@@ -122,6 +122,8 @@ pub struct Position {
 pub enum News {
     /// The money is taken.
     Captured,
+    /// Money was taken, and not what the booking costs: it does not belong to the booking.
+    WrongAmount,
     /// Refused by the provider.
     Declined {
         /// Code of the provider.
@@ -188,6 +190,8 @@ pub mod reason {
     pub const PAYMENT_EXPIRED: &str = "PAYMENT_EXPIRED";
     /// The payment could not be opened, or was called off.
     pub const PAYMENT_UNAVAILABLE: &str = "PAYMENT_UNAVAILABLE";
+    /// Another amount was taken than the booking costs.
+    pub const PAYMENT_AMOUNT_MISMATCH: &str = "PAYMENT_AMOUNT_MISMATCH";
     /// The buyer gave up.
     pub const ABANDONED: &str = "ABANDONED";
     /// The units were freed before the money came.
@@ -218,7 +222,7 @@ pub fn learn(at: Position, news: &News) -> Option<Turn> {
         // Paid and on the way, or sold: nothing that a payment tells changes it.
         (Direction::Forward, Step::Pin | Step::Confirm | Step::Tickets, _) => None,
         // Money that came although the saga went back: it does not belong to the booking.
-        (Direction::Back, _, News::Captured) => Some(Turn {
+        (Direction::Back, _, News::Captured | News::WrongAmount) => Some(Turn {
             cancel_payment: true,
             ..stay(at)
         }),
@@ -263,6 +267,7 @@ fn forward(at: Position, news: &News) -> Turn {
         cancel_payment: false,
     };
     match news {
+        News::WrongAmount => give_up(reason::PAYMENT_AMOUNT_MISMATCH),
         News::Captured => Turn {
             to: Position {
                 state: State::Running,

@@ -136,7 +136,11 @@ async fn wait_for_buyer(sagas: &Sagas, saga: Saga, booking: &Booking) -> Result<
 
 /// A payment that should have told its end by now, or a cancel that was not answered.
 async fn ask_payment(sagas: &Sagas, saga: Saga, booking: Booking) -> Result<(), StepError> {
-    let known = sagas.inner.payments.ask(booking.payment_id).await;
+    let known = sagas
+        .inner
+        .payments
+        .ask(booking.payment_id, booking.total)
+        .await;
     let turn = match &known {
         Known::News(news) => learn(saga.at, news),
         Known::Open | Known::Absent | Known::Unclear(_) => None,

@@ -7,6 +7,8 @@ use diesel::QueryResult;
 use mesh::outbox;
 use mesh::pg::{self, Connection};
 use proto::usher::booking::events::v1::{BookingFailed, CancelPaymentCommand};
+use proto::usher::r#type::v1 as pb;
+use uuid::Uuid;
 
 use crate::app::timings::BookTimings;
 use crate::domain::booking::{Booking, expiry_after_decline};
@@ -121,23 +123,40 @@ async fn turn_hold(
     Ok(())
 }
 
+/// What became of a payment, as an event says it.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// Booking.
+    pub booking_id: Uuid,
+    /// Payment.
+    pub payment_id: Uuid,
+    /// What became of it.
+    pub news: News,
+    /// Amount that was taken, when the news is that money was.
+    pub amount: Option<pb::Money>,
+}
+
 /// Tells a booking's saga what became of its payment. Nothing happens when it is known already, or concerns another payment.
 pub async fn tell(
     connection: &mut Connection,
-    booking_id: uuid::Uuid,
-    payment_id: uuid::Uuid,
-    news: &News,
+    told: &Told,
     timings: &BookTimings,
 ) -> QueryResult<()> {
-    let Some(saga) = sagas::lock_of_booking(connection, booking_id).await? else {
+    let Some(saga) = sagas::lock_of_booking(connection, told.booking_id).await? else {
         return Ok(());
     };
-    let Some(booking) = bookings::get(connection, booking_id, Lock::ForUpdate).await? else {
+    let Some(booking) = bookings::get(connection, told.booking_id, Lock::ForUpdate).await? else {
         return Ok(());
     };
-    if booking.payment_id != payment_id || saga.at.state == State::Parked {
+    if booking.payment_id != told.payment_id || saga.at.state == State::Parked {
         return Ok(());
     }
+    let wrong = told.news == News::Captured && told.amount != Some(booking.total.into());
+    let news = if wrong {
+        &News::WrongAmount
+    } else {
+        &told.news
+    };
     if let Some(turn) = learn(saga.at, news) {
         carry_out(connection, &saga, &booking, &turn, timings).await?;
     }

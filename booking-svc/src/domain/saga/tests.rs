@@ -20,6 +20,7 @@ fn every_news() -> Vec<News> {
     };
     vec![
         News::Captured,
+        News::WrongAmount,
         declined(true),
         declined(false),
         News::Expired,
@@ -41,6 +42,7 @@ fn the_table_of_the_module_holds() {
         step(Direction::Forward, Step::Pay),
         [
             Some((State::Running, Step::Confirm, false)),
+            Some((State::Compensating, Step::Pay, true)),
             Some((State::Waiting, Step::Pay, false)),
             Some((State::Compensated, Step::Pin, false)),
             free,
@@ -48,17 +50,17 @@ fn the_table_of_the_module_holds() {
         ]
     );
     for paid in [Step::Confirm, Step::Tickets] {
-        assert_eq!(step(Direction::Forward, paid), [None; 5]);
+        assert_eq!(step(Direction::Forward, paid), [None; 6]);
     }
     let again = Some((State::Compensating, Step::Pay, true));
     assert_eq!(
         step(Direction::Back, Step::Pay),
-        [again, None, free, free, free]
+        [again, again, None, free, free, free]
     );
     let again = Some((State::Compensating, Step::Pin, true));
     assert_eq!(
         step(Direction::Back, Step::Pin),
-        [again, None, None, None, None]
+        [again, again, None, None, None, None]
     );
 }
 
@@ -72,7 +74,10 @@ fn nothing_ever_turns_forward_again_and_captured_money_has_one_end() {
                 };
                 if *direction == Direction::Back {
                     assert_eq!(turn.to.direction, Direction::Back);
-                    assert_eq!(turn.cancel_payment, news == News::Captured);
+                    assert_eq!(
+                        turn.cancel_payment,
+                        matches!(news, News::Captured | News::WrongAmount)
+                    );
                 }
                 if turn.to.direction == Direction::Forward {
                     assert!(
