@@ -1,6 +1,6 @@
 //! Configuration, read once: mesh's variables for a server, its database and broker, and the provider's.
 //!
-//! `USHER_TOSS_URL` (https://api.tosspayments.com) and `USHER_TOSS_SECRET` (required) are this service's own; [`VARIABLES`] is the table.
+//! `USHER_TOSS_URL` (<https://api.tosspayments.com>) and `USHER_TOSS_SECRET` (required) are this service's own; [`VARIABLES`] is the table.
 
 use mesh::config::{self, Reader, Secret, Unreadable, Variable};
 use mesh::server::ServerConfig;

@@ -10,6 +10,7 @@
     clippy::large_futures,
     clippy::too_many_lines,
     missing_debug_implementations,
+    rustdoc::all,
     unused_qualifications
 )]
 mod generated {
