@@ -7,12 +7,13 @@ use mesh::pg::{Connection, Database, TxError};
 use uuid::Uuid;
 
 use super::page::{Page, PageRequest};
-use crate::domain::booking::{Booking, BookingState};
+use crate::domain::booking::{Booking, BookingFilter, BookingState};
 use crate::domain::hold::{Hold, UnitKey};
-use crate::store::bookings::{self, Filter};
+use crate::domain::ticket::Ticket;
+use crate::store::bookings;
 use crate::store::holds::{self, Lock};
 use crate::store::seats;
-use crate::store::tickets::{self, TicketRow};
+use crate::store::tickets;
 
 /// A read fails only with its database.
 pub type Read<T> = Result<T, TxError<Infallible>>;
@@ -72,11 +73,11 @@ pub async fn pulse(database: &Database, booking_id: Uuid) -> Read<Option<(i64, B
 /// The caller's bookings, newest first.
 pub async fn bookings(
     database: &Database,
-    filter: Filter,
+    filter: BookingFilter,
     page: PageRequest<Uuid>,
 ) -> Read<Page<Booking, Uuid>> {
     let limit = page.fetch();
-    let filter = Filter {
+    let filter = BookingFilter {
         before: page.after,
         ..filter
     };
@@ -94,7 +95,7 @@ pub async fn tickets(
     database: &Database,
     booking_id: Uuid,
     page: PageRequest<TicketPlace>,
-) -> Read<Page<TicketRow, TicketPlace>> {
+) -> Read<Page<Ticket, TicketPlace>> {
     let limit = page.fetch();
     let narrow = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
     let after = page.after.map(|(line, seq)| (narrow(line), narrow(seq)));
@@ -102,17 +103,11 @@ pub async fn tickets(
         tickets::list(connection, booking_id, after, limit).await
     };
     let found = database.read(read).await?;
-    Ok(page.cut(found, |ticket| {
-        (ticket.line_no.unsigned_abs(), ticket.seq.unsigned_abs())
-    }))
+    Ok(page.cut(found, |ticket| (ticket.line_no, ticket.seq)))
 }
 
 /// A ticket that the caller may read.
-pub async fn ticket(
-    database: &Database,
-    ticket_id: Uuid,
-    reader: Reader,
-) -> Read<Option<TicketRow>> {
+pub async fn ticket(database: &Database, ticket_id: Uuid, reader: Reader) -> Read<Option<Ticket>> {
     let read = async move |connection: &mut Connection| tickets::get(connection, ticket_id).await;
     let ticket = database.read(read).await?;
     Ok(ticket.filter(|ticket| reader.may_read(ticket.account_id)))

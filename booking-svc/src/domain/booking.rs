@@ -74,6 +74,19 @@ impl Method {
     }
 }
 
+/// Which bookings to list.
+#[derive(Clone, Debug)]
+pub struct BookingFilter {
+    /// Buyer.
+    pub account_id: Uuid,
+    /// Only this state.
+    pub state: Option<BookingState>,
+    /// Only with a line of this show.
+    pub show_id: Option<Uuid>,
+    /// Only older than this booking.
+    pub before: Option<Uuid>,
+}
+
 /// Why a booking failed, or why its last payment was declined.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {

@@ -95,6 +95,21 @@ pub enum PublishRefused {
     NoPerformance,
 }
 
+/// Which shows to list.
+#[derive(Clone, Debug, Default)]
+pub struct ShowFilter {
+    /// Only this category.
+    pub category: Option<String>,
+    /// Only what plays in this venue.
+    pub venue_id: Option<Uuid>,
+    /// Only this seller's.
+    pub seller_id: Option<Uuid>,
+    /// Only these.
+    pub state: Option<ShowState>,
+    /// Whose drafts are listed.
+    pub viewer_id: Option<Uuid>,
+}
+
 impl Show {
     /// Whether `viewer` may know that the show exists.
     #[must_use]

@@ -34,6 +34,15 @@ pub struct Venue {
     pub create_time: DateTime<Utc>,
 }
 
+/// Which venues to list.
+#[derive(Clone, Debug, Default)]
+pub struct VenueFilter {
+    /// Only this city.
+    pub city: Option<String>,
+    /// Only this seller's.
+    pub seller_id: Option<Uuid>,
+}
+
 impl VenueSpec {
     /// Notes every rule that is broken.
     pub fn check(&self, violations: &mut Findings) {

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::holds::Lock;
 use super::{broken, currency};
-use crate::domain::booking::{Booking, BookingLine, BookingState, Failure, Method};
+use crate::domain::booking::{Booking, BookingFilter, BookingLine, BookingState, Failure, Method};
 use crate::domain::hold::{Hold, UnitKey};
 use crate::domain::saga::BookingTurn;
 
@@ -136,23 +136,10 @@ pub async fn by_request(
     Ok(with_lines(connection, rows).await?.pop())
 }
 
-/// What a list of bookings is filtered by.
-#[derive(Clone, Debug)]
-pub struct Filter {
-    /// Buyer.
-    pub account_id: Uuid,
-    /// Only this state.
-    pub state: Option<BookingState>,
-    /// Only with a line of this show.
-    pub show_id: Option<Uuid>,
-    /// Only older than this booking.
-    pub before: Option<Uuid>,
-}
-
 /// Bookings of an account, newest first.
 pub async fn list(
     connection: &mut Connection,
-    filter: &Filter,
+    filter: &BookingFilter,
     limit: i64,
 ) -> QueryResult<Vec<Booking>> {
     let query = format!(

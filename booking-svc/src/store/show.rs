@@ -9,22 +9,7 @@ use uuid::Uuid;
 
 use super::schema::{hall, inv_pool, performance, show};
 use super::{broken, column, count, currency};
-use crate::domain::show::{Show, ShowSpec, ShowState};
-
-/// Which shows to list.
-#[derive(Clone, Debug, Default)]
-pub struct ShowFilter {
-    /// Only this category.
-    pub category: Option<String>,
-    /// Only what plays in this venue.
-    pub venue_id: Option<Uuid>,
-    /// Only this seller's.
-    pub seller_id: Option<Uuid>,
-    /// Only these.
-    pub state: Option<ShowState>,
-    /// Whose drafts are listed.
-    pub viewer_id: Option<Uuid>,
-}
+use crate::domain::show::{Show, ShowFilter, ShowSpec, ShowState};
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = show, check_for_backend(diesel::pg::Pg))]

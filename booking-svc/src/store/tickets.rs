@@ -8,6 +8,9 @@ use diesel_async::RunQueryDsl;
 use mesh::pg::Connection;
 use uuid::Uuid;
 
+use super::{broken, count as counted};
+use crate::domain::ticket::{Ticket, TicketState};
+
 /// A ticket to be issued.
 #[derive(Clone, Debug)]
 pub struct NewTicket {
@@ -35,54 +38,61 @@ pub struct NewTicket {
     pub code: String,
 }
 
-/// A ticket with the place it admits to.
-#[derive(Clone, Debug, QueryableByName)]
-pub struct TicketRow {
-    /// Id.
+#[derive(QueryableByName)]
+struct TicketRow {
     #[diesel(sql_type = SqlUuid)]
-    pub ticket_id: Uuid,
-    /// Booking.
+    ticket_id: Uuid,
     #[diesel(sql_type = SqlUuid)]
-    pub booking_id: Uuid,
-    /// Line.
+    booking_id: Uuid,
     #[diesel(sql_type = Integer)]
-    pub line_no: i32,
-    /// Number within the line.
+    line_no: i32,
     #[diesel(sql_type = Integer)]
-    pub seq: i32,
-    /// Holder.
+    seq: i32,
     #[diesel(sql_type = SqlUuid)]
-    pub account_id: Uuid,
-    /// Performance.
+    account_id: Uuid,
     #[diesel(sql_type = SqlUuid)]
-    pub performance_id: Uuid,
-    /// Unit.
+    performance_id: Uuid,
     #[diesel(sql_type = Integer)]
-    pub ord: i32,
-    /// Zone.
+    ord: i32,
     #[diesel(sql_type = Text)]
-    pub zone: String,
-    /// Row; empty for an area.
+    zone: String,
     #[diesel(sql_type = Text)]
-    pub row_name: String,
-    /// Number, or the name of an area.
+    row_name: String,
     #[diesel(sql_type = Text)]
-    pub number: String,
-    /// Grade.
+    number: String,
     #[diesel(sql_type = Text)]
-    pub grade: String,
-    /// ACTIVE or VOID.
+    grade: String,
     #[diesel(sql_type = Text)]
-    pub state: String,
-    /// Key of the signature.
+    state: String,
     #[diesel(sql_type = Integer)]
-    pub key_id: i32,
-    /// Signed code.
+    key_id: i32,
     #[diesel(sql_type = Text)]
-    pub code: String,
-    /// When it was issued.
+    code: String,
     #[diesel(sql_type = Timestamptz)]
-    pub create_time: DateTime<Utc>,
+    create_time: DateTime<Utc>,
+}
+
+impl TicketRow {
+    fn into_ticket(self) -> QueryResult<Ticket> {
+        let unknown = || broken(format!("ticket state {:?}", self.state));
+        Ok(Ticket {
+            state: TicketState::parse(&self.state).ok_or_else(unknown)?,
+            ticket_id: self.ticket_id,
+            booking_id: self.booking_id,
+            line_no: counted(self.line_no)?,
+            seq: counted(self.seq)?,
+            account_id: self.account_id,
+            performance_id: self.performance_id,
+            ord: counted(self.ord)?,
+            zone: self.zone,
+            row: self.row_name,
+            number: self.number,
+            grade: self.grade,
+            key_id: counted(self.key_id)?,
+            code: self.code,
+            create_time: self.create_time,
+        })
+    }
 }
 
 const SELECT: &str = "SELECT t.ticket_id, t.booking_id, t.line_no, t.seq, t.account_id, t.performance_id, t.ord, \
@@ -91,13 +101,16 @@ const SELECT: &str = "SELECT t.ticket_id, t.booking_id, t.line_no, t.seq, t.acco
      JOIN hall_unit u ON u.hall_id = f.hall_id AND u.ord = t.ord";
 
 /// One ticket.
-pub async fn get(connection: &mut Connection, ticket_id: Uuid) -> QueryResult<Option<TicketRow>> {
+pub async fn get(connection: &mut Connection, ticket_id: Uuid) -> QueryResult<Option<Ticket>> {
     let query = format!("{SELECT} WHERE t.ticket_id = $1");
     let rows: Vec<TicketRow> = diesel::sql_query(query)
         .bind::<SqlUuid, _>(ticket_id)
         .load(connection)
         .await?;
-    Ok(rows.into_iter().next())
+    rows.into_iter()
+        .next()
+        .map(TicketRow::into_ticket)
+        .transpose()
 }
 
 /// Tickets of a booking by line and number, after `after` (line, number).
@@ -106,18 +119,19 @@ pub async fn list(
     booking_id: Uuid,
     after: Option<(i32, i32)>,
     limit: i64,
-) -> QueryResult<Vec<TicketRow>> {
+) -> QueryResult<Vec<Ticket>> {
     let query = format!(
         "{SELECT} WHERE t.booking_id = $1 AND ($2 IS NULL OR (t.line_no, t.seq) > ($2, $3)) \
          ORDER BY t.line_no, t.seq, t.reissue LIMIT $4"
     );
-    diesel::sql_query(query)
+    let rows: Vec<TicketRow> = diesel::sql_query(query)
         .bind::<SqlUuid, _>(booking_id)
         .bind::<Nullable<Integer>, _>(after.map(|(line, _)| line))
         .bind::<Nullable<Integer>, _>(after.map(|(_, seq)| seq))
         .bind::<BigInt, _>(limit)
         .load(connection)
-        .await
+        .await?;
+    rows.into_iter().map(TicketRow::into_ticket).collect()
 }
 
 /// How many tickets a booking has.

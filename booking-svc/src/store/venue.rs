@@ -7,16 +7,7 @@ use mesh::pg::Connection;
 use uuid::Uuid;
 
 use super::schema::venue;
-use crate::domain::venue::{Venue, VenueSpec};
-
-/// Which venues to list.
-#[derive(Clone, Debug, Default)]
-pub struct VenueFilter {
-    /// Only this city.
-    pub city: Option<String>,
-    /// Only this seller's.
-    pub seller_id: Option<Uuid>,
-}
+use crate::domain::venue::{Venue, VenueFilter, VenueSpec};
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = venue, check_for_backend(diesel::pg::Pg))]

@@ -6,9 +6,9 @@ use uuid::Uuid;
 
 use super::{Catalogue, Error, Rejection, Request, Turn, begin, read_failed, visible};
 use crate::app::page::{Page, PageRequest};
-use crate::domain::show::{PublishRefused, Show, ShowSpec, Viewer};
+use crate::domain::show::{PublishRefused, Show, ShowFilter, ShowSpec, Viewer};
 use crate::publish;
-use crate::store::show::{self, ShowFilter};
+use crate::store::show;
 
 impl From<PublishRefused> for Rejection {
     fn from(refused: PublishRefused) -> Self {

@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use super::{Catalogue, Error, Rejection, Request, Turn, begin, read_failed};
 use crate::app::page::{Page, PageRequest};
-use crate::domain::venue::{Venue, VenueSpec};
-use crate::store::venue::{self, VenueFilter};
+use crate::domain::venue::{Venue, VenueFilter, VenueSpec};
+use crate::store::venue;
 
 impl Catalogue {
     /// Creates a venue of the caller.

@@ -10,10 +10,11 @@ use uuid::Uuid;
 use super::{Fields, timestamp};
 use crate::app::page::PageRequest;
 use crate::app::reads::Seats;
-use crate::domain::booking::{Booking, BookingState, CreateBooking, Method, PROVIDER};
+use crate::domain::booking::{
+    Booking, BookingFilter, BookingState, CreateBooking, Method, PROVIDER,
+};
 use crate::domain::finding::Findings;
 use crate::grpc::page::{List, SIZE_MAX};
-use crate::store::bookings::Filter;
 
 /// Characters of a reason, as of every name.
 const REASON_MAX: usize = 200;
@@ -89,7 +90,7 @@ pub(in crate::grpc) fn cancel_booking(
 pub(in crate::grpc) fn list_bookings(
     request: &pb::ListBookingsRequest,
     account_id: Uuid,
-) -> Result<(List, Filter, PageRequest<Uuid>), Findings> {
+) -> Result<(List, BookingFilter, PageRequest<Uuid>), Findings> {
     let mut fields = Fields::default();
     let show_id = fields.optional_id("show_id", &request.show_id);
     let state = match pb::BookingState::try_from(request.state) {
@@ -117,7 +118,7 @@ pub(in crate::grpc) fn list_bookings(
         &request.page_token,
         &mut fields.violations,
     );
-    let filter = Filter {
+    let filter = BookingFilter {
         account_id,
         state,
         show_id,

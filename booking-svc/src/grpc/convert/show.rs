@@ -8,9 +8,8 @@ use uuid::Uuid;
 use super::{Fields, text};
 use crate::app::page::PageRequest;
 use crate::domain::finding::Findings;
-use crate::domain::show::{HOLD_TTL_DEFAULT, Show, ShowSpec, ShowState, Viewer};
+use crate::domain::show::{HOLD_TTL_DEFAULT, Show, ShowFilter, ShowSpec, ShowState, Viewer};
 use crate::grpc::page::{List, SIZE_MAX};
-use crate::store::show::ShowFilter;
 
 pub(in crate::grpc) fn create_show(
     request: &pb::CreateShowRequest,

@@ -10,8 +10,8 @@ use crate::app::reads::TicketPlace;
 use crate::domain::finding::Findings;
 use crate::domain::ticket::keys::PublicKey;
 use crate::domain::ticket::qr::{ModulePixels, ModulePixelsOutOfRange};
+use crate::domain::ticket::{Ticket, TicketState};
 use crate::grpc::page::{List, SIZE_MAX};
-use crate::store::tickets::TicketRow;
 
 /// A list of the tickets of a booking.
 pub(in crate::grpc) fn list_tickets(
@@ -57,27 +57,26 @@ pub(in crate::grpc) fn ticket_qr(
 }
 
 /// A ticket as answered.
-pub(in crate::grpc) fn ticket(row: TicketRow) -> pb::Ticket {
-    let state = match row.state.as_str() {
-        "ACTIVE" => pb::TicketState::Active,
-        "VOID" => pb::TicketState::Void,
-        _ => pb::TicketState::Unspecified,
+pub(in crate::grpc) fn ticket(ticket: Ticket) -> pb::Ticket {
+    let state = match ticket.state {
+        TicketState::Active => pb::TicketState::Active,
+        TicketState::Void => pb::TicketState::Void,
     };
     pb::Ticket {
-        ticket_id: row.ticket_id.to_string(),
-        booking_id: row.booking_id.to_string(),
-        line_no: row.line_no.unsigned_abs(),
-        seq: row.seq.unsigned_abs(),
-        performance_id: row.performance_id.to_string(),
-        ord: row.ord.unsigned_abs(),
-        zone: row.zone,
-        row: row.row_name,
-        number: row.number,
-        grade: row.grade,
+        ticket_id: ticket.ticket_id.to_string(),
+        booking_id: ticket.booking_id.to_string(),
+        line_no: ticket.line_no,
+        seq: ticket.seq,
+        performance_id: ticket.performance_id.to_string(),
+        ord: ticket.ord,
+        zone: ticket.zone,
+        row: ticket.row,
+        number: ticket.number,
+        grade: ticket.grade,
         state: state.into(),
-        code: row.code,
-        key_id: row.key_id.unsigned_abs(),
-        create_time: Some(timestamp(row.create_time)),
+        code: ticket.code,
+        key_id: u32::from(ticket.key_id),
+        create_time: Some(timestamp(ticket.create_time)),
     }
 }
 

@@ -7,9 +7,8 @@ use uuid::Uuid;
 use super::{Fields, text};
 use crate::app::page::PageRequest;
 use crate::domain::finding::Findings;
-use crate::domain::venue::{Venue, VenueSpec};
+use crate::domain::venue::{Venue, VenueFilter, VenueSpec};
 use crate::grpc::page::{List, SIZE_MAX};
-use crate::store::venue::VenueFilter;
 
 pub(in crate::grpc) fn create_venue(
     request: &pb::CreateVenueRequest,
