@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use diesel_async::AsyncPgConnection;
 use mesh::faults::Faults;
 use mesh::outbox::Waker;
 use mesh::pg::idempotency::RequestHash;
-use mesh::pg::{Database, DomainError, TxError};
+use mesh::pg::{Connection, Database, DomainError, TxError};
 use mesh::tasks::Tasks;
 use thiserror::Error;
 use tokio::sync::Notify;
@@ -26,8 +25,10 @@ use crate::domain::{Change, Payment, Rejection};
 use crate::provider::Providers;
 use crate::publish;
 use crate::store;
-use crate::store::payment::Stored;
 use crate::timings::PaymentTimings;
+
+pub use crate::store::list::{After, Filter};
+pub use crate::store::payment::Stored;
 
 /// Why a use case refused. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -128,7 +129,7 @@ impl App {
 
 /// Saves a changed payment with everything its change decided; `hash` is the request that asked for a refund.
 pub(crate) async fn save(
-    connection: &mut AsyncPgConnection,
+    connection: &mut Connection,
     payment: &Payment,
     change: &Change,
     hash: Option<&RequestHash>,
@@ -141,10 +142,7 @@ pub(crate) async fn save(
 }
 
 /// The payment of this id, locked; a tombstone or nothing is no payment.
-pub(crate) async fn lock(
-    connection: &mut AsyncPgConnection,
-    payment_id: Uuid,
-) -> Result<Payment, Error> {
+pub(crate) async fn lock(connection: &mut Connection, payment_id: Uuid) -> Result<Payment, Error> {
     match store::payment::lock(connection, payment_id).await? {
         Some(Stored::Payment(payment, _)) => Ok(*payment),
         Some(Stored::Tombstone(_)) | None => Err(Refusal::NotFound.into()),

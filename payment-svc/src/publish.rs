@@ -1,9 +1,9 @@
 //! Facts of the domain as messages, handed to the outbox in the transaction that made them true.
 
 use diesel::QueryResult;
-use diesel_async::AsyncPgConnection;
 use mesh::money::Money;
 use mesh::outbox::append;
+use mesh::pg::Connection;
 use proto::usher::payment::events::v1 as pb;
 use uuid::Uuid;
 
@@ -34,11 +34,7 @@ impl From<&Payment> for About {
 }
 
 /// Writes `event` to the outbox.
-pub async fn event(
-    connection: &mut AsyncPgConnection,
-    about: About,
-    event: &Event,
-) -> QueryResult<()> {
+pub async fn event(connection: &mut Connection, about: About, event: &Event) -> QueryResult<()> {
     let aggregate = about.booking_id;
     match event {
         Event::Captured { amount } => {

@@ -1,9 +1,8 @@
 //! Makes sure that no money stays.
 
-use diesel_async::AsyncPgConnection;
 use mesh::pg::audit::{self, Entry};
 use mesh::pg::idempotency::{self, Begun, Key, RequestHash};
-use mesh::pg::now;
+use mesh::pg::{Connection, now};
 use uuid::Uuid;
 
 use super::{App, Error, Refusal, save};
@@ -87,10 +86,7 @@ impl App {
 }
 
 /// Calls a payment off in the caller's transaction.
-pub(crate) async fn cancel(
-    connection: &mut AsyncPgConnection,
-    cancel: Cancel,
-) -> Result<Stored, Error> {
+pub(crate) async fn cancel(connection: &mut Connection, cancel: Cancel) -> Result<Stored, Error> {
     let about = About {
         payment_id: cancel.payment_id,
         booking_id: cancel.booking_id,

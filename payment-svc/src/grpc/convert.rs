@@ -5,8 +5,8 @@ use mesh::money::Money;
 use prost_types::Timestamp;
 use proto::usher::payment::v1 as pb;
 
+use crate::app::Stored;
 use crate::domain::{Method, Payment, RefundRow, RefundState, State};
-use crate::store::payment::Stored;
 
 pub(super) fn payment(payment: &Payment) -> pb::Payment {
     let money = |units| Some(Money::new(units, payment.amount.currency).into());

@@ -5,8 +5,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::DateTime;
 use uuid::Uuid;
 
+use crate::app::{After, Filter};
 use crate::domain::Payment;
-use crate::store::list::{After, Filter};
 
 /// Rows a page when nobody says.
 const SIZE_DEFAULT: i64 = 50;

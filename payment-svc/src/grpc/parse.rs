@@ -16,8 +16,8 @@ use crate::app::confirm::Confirm;
 use crate::app::inquire::AskedInquiry;
 use crate::app::read::Viewer;
 use crate::app::refund::AskedRefund;
+use crate::app::{After, Filter};
 use crate::domain::{Method, NewPayment};
-use crate::store::list::{After, Filter};
 
 /// Longest order name of Toss, in characters.
 const ORDER_NAME_CHARS_MAX: usize = 100;
