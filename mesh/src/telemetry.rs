@@ -7,7 +7,7 @@ use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
-/// Bounds of every `_seconds` histogram: from a cache hit to a payment that takes its whole deadline.
+/// Bounds of every `_seconds` histogram: from a cache hit to a call that takes its whole deadline.
 const SECONDS: &[f64] = &[
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
 ];

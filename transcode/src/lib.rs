@@ -7,7 +7,7 @@
 //! # What it decides
 //!
 //! - **Strict input.** An unknown field, an unknown query parameter, a name that stands twice, text behind the JSON value, a body where
-//!   none is taken: each is refused by name. A typo in a payment request must not become a default.
+//!   none is taken: each is refused by name. A typo in an amount must not become a default.
 //! - **All violations at once**, up to [`MAX_VIOLATIONS`], in proto names (`lines[2].unit_price`), the names that the services use too.
 //!   Input may use proto names or lowerCamelCase; both for one field is an error.
 //! - **Precedence** path, body, query. The path wins over the body without a word, since clients send a whole resource to its own path. A

@@ -96,7 +96,7 @@ impl Route {
         &self.http_method
     }
 
-    /// The template as it is written, for example `/v1/venues/{venue_id}`. It is the label of this route in logs and metrics.
+    /// The template as it is written, for example `/v1/things/{thing_id}`. It is the label of this route in logs and metrics.
     pub fn pattern(&self) -> &str {
         &self.pattern
     }

@@ -35,7 +35,7 @@ impl DatabaseOptions {
         Self {
             // Two cores answer a few thousand short transactions a second on 16 connections; more do not help.
             pool_size: 16,
-            // A relay, sweepers, a saga worker and three consumers with three transactions each, which are rarely all at work.
+            // A relay, sweepers, a worker and three consumers with three transactions each, which are rarely all at work.
             background_pool_size: 8,
             background_acquire_timeout: Duration::from_secs(5),
             // Past half a second a caller is better served by an honest RESOURCE_EXHAUSTED than by a queue.

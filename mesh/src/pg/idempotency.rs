@@ -1,7 +1,7 @@
 //! Requests that may be repeated: the second call with a request_id has no second effect.
 //!
 //! [`begin`] comes first in the transaction, [`First::record`] last. A refusal rolls both back, so it is decided anew the next time. Methods
-//! whose request_id is the primary key of their row (holds, bookings, payments, refunds) keep the hash there and do not need this table.
+//! whose request_id is the primary key of their row keep the hash there and do not need this table.
 
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
