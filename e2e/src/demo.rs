@@ -40,6 +40,9 @@ pub const KEYS_DIR: Variable = Variable::with_default(
     "keys made by usher-token init",
 );
 
+/// What the demo reads.
+pub const VARIABLES: &[&Variable] = &[&EDGE_URL, &BOOKING_URL, &PG_SIM_URL, &KEYS_DIR];
+
 /// Why the demo stopped.
 #[derive(Debug, Error)]
 pub enum DemoError {

@@ -1,4 +1,6 @@
-//! The mesh from outside: the demo, and what tests and load share.
+//! The mesh from outside: the demo, what tests and load share, the rules of the source tree, the generated pages.
 
 pub mod demo;
+pub mod docs;
 pub mod rest;
+pub mod tidy;

@@ -1,0 +1,1 @@
+//! REFUSED: helps whom with what?

@@ -1,0 +1,1 @@
+//! REFUSED: a module money is money.rs.

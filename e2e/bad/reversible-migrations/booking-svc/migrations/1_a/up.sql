@@ -1,0 +1,1 @@
+-- REFUSED: there is no way back

@@ -1,0 +1,1 @@
+-- REFUSED: a comment takes nothing back
