@@ -5,7 +5,6 @@ use mesh::pg::{DomainError, TxError};
 use thiserror::Error as ThisError;
 use uuid::Uuid;
 
-use super::create_booking::widen;
 use crate::domain::booking::{Booking, BookingState};
 use crate::domain::saga::{Direction, Step, give_up, reason};
 use crate::saga::Sagas;
@@ -91,6 +90,11 @@ pub async fn cancel_booking(sagas: &Sagas, wanted: CancelBooking) -> Result<Book
     let read = async move |connection: &mut mesh::pg::Connection| {
         bookings::get(connection, booking_id, Lock::No).await
     };
-    let booking = sagas.inner.database.read(read).await.map_err(widen)?;
+    let booking = sagas
+        .inner
+        .database
+        .read(read)
+        .await
+        .map_err(TxError::widen)?;
     booking.ok_or_else(|| CancelRefusal::NotFound.into())
 }

@@ -1,6 +1,5 @@
 //! Books a hold: opens booking and saga, pins the hold and commits the intent to pay in one transaction, then lets the saga run.
 
-use std::convert::Infallible;
 use std::time::Duration;
 
 use mesh::pg::{self, Connection, DomainError, TxError};
@@ -91,22 +90,15 @@ async fn present(sagas: &Sagas, booking_id: Uuid) -> Result<Booking, Error> {
     let read = async move |connection: &mut Connection| {
         bookings::get(connection, booking_id, Lock::No).await
     };
-    match sagas.inner.database.read(read).await.map_err(widen)? {
+    match sagas
+        .inner
+        .database
+        .read(read)
+        .await
+        .map_err(TxError::widen)?
+    {
         Some(booking) => Ok(booking),
         None => Err(BookingRefusal::HoldNotFound.into()),
-    }
-}
-
-/// An error of a read, as one of a use case that can refuse.
-pub(crate) fn widen<E>(error: TxError<Infallible>) -> TxError<E> {
-    match error {
-        TxError::Refused(never) => match never {},
-        TxError::Busy => TxError::Busy,
-        TxError::LockTimeout => TxError::LockTimeout,
-        TxError::Conflict => TxError::Conflict,
-        TxError::Unavailable => TxError::Unavailable,
-        TxError::Unknown => TxError::Unknown,
-        TxError::Database(error) => TxError::Database(error),
     }
 }
 

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use mesh::pg::TxError;
 use mesh::status::{
-    DEPENDENCY_DOWN, INVALID_REQUEST, OVERLOADED, REQUEST_ID_REUSED, REQUEST_IN_PROGRESS, Reason,
-    Violations, internal,
+    DEPENDENCY_DOWN, INVALID_REQUEST, REQUEST_ID_REUSED, REQUEST_IN_PROGRESS, Reason, Violations,
+    internal,
 };
 use tonic::{Code, Status};
 
@@ -110,19 +109,7 @@ fn refuse(reason: &'static Reason, findings: Findings) -> Status {
 
 /// What became of a use case of the catalogue.
 pub(super) fn of(error: Error) -> Status {
-    match error {
-        TxError::Refused(rejection) => rejected(rejection),
-        TxError::Busy | TxError::LockTimeout | TxError::Conflict => {
-            let refusal = OVERLOADED
-                .refuse("the database is busy")
-                .retry_after(BUSY_RETRY);
-            refusal.quota("database", "connections and locks").into()
-        }
-        TxError::Unavailable => down("the database does not answer"),
-        // The same request_id tells what became of it.
-        TxError::Unknown => down("the database did not confirm; repeat with the same request_id"),
-        TxError::Database(_) => internal(&error),
-    }
+    error.into_status(rejected)
 }
 
 fn down(text: &str) -> Status {

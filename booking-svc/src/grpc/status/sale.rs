@@ -128,17 +128,17 @@ pub(in crate::grpc) fn no_provider(provider: &str) -> Status {
 
 /// A read that failed.
 pub(in crate::grpc) fn unread(error: TxError<Infallible>) -> Status {
-    settle(error, |never| match never {})
+    error.into_status(|never| match never {})
 }
 
 /// A hold that could not be booked.
 pub(in crate::grpc) fn not_booked(error: TxError<BookingRefusal>) -> Status {
-    settle(error, |refusal| booking(&refusal))
+    error.into_status(|refusal| booking(&refusal))
 }
 
 /// A booking that could not be abandoned.
 pub(in crate::grpc) fn not_cancelled(error: TxError<CancelRefusal>) -> Status {
-    settle(error, |refusal| {
+    error.into_status(|refusal| {
         let text = refusal.to_string();
         match refusal {
             CancelRefusal::NotFound => no_booking(),
@@ -153,20 +153,6 @@ pub(in crate::grpc) fn not_cancelled(error: TxError<CancelRefusal>) -> Status {
                 .into(),
         }
     })
-}
-
-fn settle<E: std::fmt::Debug + 'static>(
-    error: TxError<E>,
-    refused: impl FnOnce(E) -> Status,
-) -> Status {
-    match error {
-        TxError::Refused(refusal) => refused(refusal),
-        TxError::Busy => busy("the database is busy"),
-        TxError::LockTimeout | TxError::Conflict => pool_busy(),
-        TxError::Unavailable => down("the database does not answer"),
-        TxError::Unknown => down("the database did not confirm; repeat with the same request_id"),
-        TxError::Database(source) => internal(&source),
-    }
 }
 
 fn busy(text: &str) -> Status {
