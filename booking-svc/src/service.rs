@@ -108,7 +108,7 @@ pub async fn serve(config: Config, runtime: Runtime) -> Result<(), StartError> {
         &config.server.mesh_token,
     )?);
     let sagas = Sagas::start(Parts {
-        database: database.clone(),
+        database: database.background(),
         inventory: inventory.clone(),
         payments,
         outbox,
