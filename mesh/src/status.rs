@@ -117,12 +117,6 @@ pub const DEPENDENCY_DOWN: Reason = Reason::new(
     Code::Unavailable,
     "a server this call needs does not answer; repeat after RetryInfo",
 );
-/// On the way out.
-pub const SHUTTING_DOWN: Reason = Reason::new(
-    "SHUTTING_DOWN",
-    Code::Unavailable,
-    "this instance stops; repeat at once elsewhere",
-);
 /// Out of time.
 pub const DEADLINE_PASSED: Reason = Reason::new(
     "DEADLINE_PASSED",
@@ -149,7 +143,6 @@ pub const REASONS: &[&Reason] = &[
     &OVERLOADED,
     &RATE_LIMITED,
     &DEPENDENCY_DOWN,
-    &SHUTTING_DOWN,
     &DEADLINE_PASSED,
     &INTERNAL,
 ];
