@@ -126,6 +126,12 @@ impl Call {
         }
     }
 
+    /// DELETE `path`.
+    #[must_use]
+    pub fn delete(path: impl Into<String>) -> Self {
+        Self::new(Method::DELETE, path.into())
+    }
+
     fn new(method: Method, path: String) -> Self {
         let content_type = "application/json".to_owned();
         Self {

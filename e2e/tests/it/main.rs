@@ -1,9 +1,16 @@
 //! Tests over the whole checkout and over the real binaries.
 #![expect(
+    clippy::expect_used,
+    clippy::panic,
     clippy::unwrap_used,
     reason = "what cannot go on here is a failed test"
 )]
 
+mod chance;
 mod contracts;
 mod docs;
+mod kills;
+mod real;
+mod refusals;
+mod storm;
 mod tidy;

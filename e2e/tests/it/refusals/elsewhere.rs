@@ -1,0 +1,87 @@
+//! Reasons that no bad request can provoke, and where each of them is provoked.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use e2e::docs::{errors, root};
+use e2e::rest::Call;
+
+use super::scene::Scene;
+use crate::real::RealMesh;
+
+/// A reason, the test that shows it, and what stands there.
+const SHOWN: [(&str, &str, &str); 8] = [
+    (
+        "REQUEST_IN_PROGRESS",
+        "booking-svc/tests/it/catalogue/venue.rs",
+        "REQUEST_IN_PROGRESS",
+    ),
+    ("OVERLOADED", "edge-proxy/tests/it/limits.rs", "OVERLOADED"),
+    (
+        "RATE_LIMITED",
+        "edge-proxy/tests/it/rates.rs",
+        "RATE_LIMITED",
+    ),
+    (
+        "DEADLINE_PASSED",
+        "mesh/src/server/tests.rs",
+        "DEADLINE_PASSED",
+    ),
+    ("INTERNAL", "mesh/src/server/tests.rs", "INTERNAL"),
+    (
+        "BODY_TIMEOUT",
+        "edge-proxy/tests/it/bodies.rs",
+        "BODY_TIMEOUT",
+    ),
+    (
+        "UPSTREAM_MESSAGE_INVALID",
+        "transcode/tests/it/response.rs",
+        "UPSTREAM_MESSAGE_INVALID",
+    ),
+    ("POOL_BUSY", "booking-svc/tests/it/inventory.rs", "PoolBusy"),
+];
+
+/// A service that is gone is told as such, and comes back.
+pub(super) async fn while_a_service_is_away(
+    mesh: &mut RealMesh,
+    scene: &Scene,
+) -> BTreeSet<&'static str> {
+    mesh.kill("payment-svc");
+    let path = format!("/v1/payments/{}", scene.waiting.payment_id);
+    let call = Call::get(path).by(&scene.buyer);
+    let answer = mesh.rest.send(&call).await.unwrap();
+    let told = (answer.status, answer.at("/error/status"), answer.reason());
+    let down = (503, "UNAVAILABLE".to_owned(), "DEPENDENCY_DOWN".to_owned());
+    assert_eq!(told, down, "{}", answer.text);
+    mesh.restart("payment-svc").await;
+    crate::real::until("the payment is found again", async || {
+        let answer = mesh.rest.send(&call).await.unwrap();
+        answer.is_ok().then_some(())
+    })
+    .await;
+    BTreeSet::from(["DEPENDENCY_DOWN"])
+}
+
+/// Every reason of the tables is provoked here, or where the table above says.
+pub(super) fn covers(seen: &BTreeSet<&'static str>) {
+    let mut seen = seen.clone();
+    for (reason, file, mark) in SHOWN {
+        let text = std::fs::read_to_string(root().join(Path::new(file))).unwrap_or_default();
+        assert!(
+            text.contains(mark),
+            "{file} does not show {reason}: {mark} is not in it"
+        );
+        seen.insert(reason);
+    }
+    let known: BTreeSet<&str> = errors::entries(errors::TABLES)
+        .unwrap()
+        .into_keys()
+        .collect();
+    let missing: Vec<_> = known.difference(&seen).collect();
+    assert!(missing.is_empty(), "nobody provokes {missing:?}");
+    let unknown: Vec<_> = seen.difference(&known).collect();
+    assert!(
+        unknown.is_empty(),
+        "docs/ERRORS.md does not know {unknown:?}"
+    );
+}
