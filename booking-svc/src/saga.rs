@@ -126,6 +126,8 @@ impl Sagas {
                 sagas::get(connection, saga_id).await
             };
             match sagas.inner.database.read(read).await {
+                // Somebody else has it when the opener was slow for longer than its lease.
+                Ok(Some(saga)) if saga.lease_gen != 1 => {}
                 Ok(Some(saga)) => sagas.step(saga).await,
                 Ok(None) => {}
                 Err(problem) => warn!(%saga_id, error = chain(&problem), "saga {saga_id} waits for its lease to end"),

@@ -118,6 +118,10 @@ async fn open_once(sagas: &Sagas, wanted: &CreateBooking) -> Result<Opened, Erro
             let found = holds::load(connection, &[wanted.hold_id], Lock::ForUpdate)
                 .await?
                 .remove(&wanted.hold_id);
+            // A call with the same request_id may have had the lock before us.
+            if let Some(known) = known(connection, &wanted).await? {
+                return Ok(known);
+            }
             let hold = found.ok_or(BookingRefusal::HoldNotFound)?;
             let now = pg::now(connection).await?;
             let deadline = open(&wanted, &hold, timings.payment, now)?;

@@ -47,6 +47,12 @@ pub(super) async fn step(sagas: &Sagas, saga: Saga) -> Result<(), StepError> {
         error!(saga_id = %saga.saga_id, "saga {} has no booking", saga.saga_id);
         return Ok(());
     };
+    if matches!(
+        saga.at.state,
+        State::Done | State::Compensated | State::Parked
+    ) {
+        return Ok(());
+    }
     match (saga.at.direction, saga.at.step, saga.at.state) {
         (Direction::Forward, Step::Pay, State::Running) => open_payment(sagas, saga, booking).await,
         (_, Step::Pay, _) => ask_payment(sagas, saga, booking).await,
@@ -145,12 +151,15 @@ async fn ask_payment(sagas: &Sagas, saga: Saga, booking: Booking) -> Result<(), 
         Known::News(news) => learn(saga.at, news),
         Known::Open | Known::Absent | Known::Unclear(_) => None,
     };
-    if let Some(turn) = turn {
+    let now = database_now(sagas).await?;
+    let overdue = now >= saga.deadline_time;
+    // Money that is still on its way back keeps the units no longer than the deadline either.
+    let stays = |turn: &Turn| (turn.to.direction, turn.to.step) == (Direction::Back, Step::Pay);
+    if let Some(turn) = turn.filter(|turn| !(overdue && stays(turn))) {
         turn_now(sagas, saga, &booking, turn).await?;
         return Ok(());
     }
-    let now = database_now(sagas).await?;
-    if now >= saga.deadline_time {
+    if overdue {
         error!(saga_id = %saga.saga_id, payment_id = %booking.payment_id,
             "payment {} is unknown for too long: its units are freed, money found later is refunded", booking.payment_id);
         metrics::counter!("usher_saga_alarms_total", "alarm" => "payment_unknown").increment(1);

@@ -38,9 +38,10 @@ pub async fn write(
     let (made, turned): (Vec<&Hold>, Vec<&Hold>) = last
         .into_values()
         .partition(|hold| new.contains(&hold.hold_id));
+    // What is freed comes first: claim_one_owner is checked at once, and a new hold may take the same seat.
+    update_holds(connection, &turned).await?;
     insert_holds(connection, &made).await?;
     insert_claims(connection, &made).await?;
-    update_holds(connection, &turned).await?;
     update_caps(connection, before, after).await?;
     update_units(connection, before, after).await?;
     let pools: BTreeSet<Uuid> = changes
