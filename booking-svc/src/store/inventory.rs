@@ -174,40 +174,9 @@ pub async fn load_units(
 }
 
 /// Locks the caps of buyers in ascending order; a buyer who has nothing yet gets a row with the show's maximum.
+///
+/// Rows are made before the first one is locked: who waits for another's new row holds only new rows below it, so nobody waits in a ring.
 pub async fn lock_caps(
-    connection: &mut Connection,
-    keys: &BTreeMap<CapKey, i32>,
-) -> QueryResult<BTreeMap<CapKey, Cap>> {
-    let mut caps = select_caps(connection, keys).await?;
-    if caps.len() == keys.len() {
-        return Ok(caps);
-    }
-    let missing: Vec<(&CapKey, &i32)> = keys
-        .iter()
-        .filter(|(key, _)| !caps.contains_key(*key))
-        .collect();
-    let shows: Vec<Uuid> = missing.iter().map(|((show_id, _), _)| *show_id).collect();
-    let buyers: Vec<&str> = missing
-        .iter()
-        .map(|((_, buyer), _)| buyer.as_str())
-        .collect();
-    let maxima: Vec<i32> = missing.iter().map(|(_, max)| **max).collect();
-    diesel::sql_query(
-        "INSERT INTO buyer_cap (show_id, buyer, taken, taken_max) SELECT show_id, buyer, 0, taken_max \
-         FROM unnest($1::uuid[], $2::text[], $3::int[]) AS k(show_id, buyer, taken_max) \
-         ORDER BY show_id, buyer ON CONFLICT DO NOTHING",
-    )
-    .bind::<Array<SqlUuid>, _>(shows)
-    .bind::<Array<Text>, _>(buyers)
-    .bind::<Array<Integer>, _>(maxima)
-    .execute(connection)
-    .await?;
-    // Read again: another instance may have made some of the rows meanwhile.
-    caps = select_caps(connection, keys).await?;
-    Ok(caps)
-}
-
-async fn select_caps(
     connection: &mut Connection,
     keys: &BTreeMap<CapKey, i32>,
 ) -> QueryResult<BTreeMap<CapKey, Cap>> {
@@ -216,6 +185,26 @@ async fn select_caps(
     }
     let shows: Vec<Uuid> = keys.keys().map(|(show_id, _)| *show_id).collect();
     let buyers: Vec<&str> = keys.keys().map(|(_, buyer)| buyer.as_str()).collect();
+    let maxima: Vec<i32> = keys.values().copied().collect();
+    diesel::sql_query(
+        "INSERT INTO buyer_cap (show_id, buyer, taken, taken_max) SELECT show_id, buyer, 0, k.taken_max \
+         FROM unnest($1::uuid[], $2::text[], $3::int[]) AS k(show_id, buyer, taken_max) \
+         LEFT JOIN buyer_cap b USING (show_id, buyer) WHERE b.taken IS NULL \
+         ORDER BY show_id, buyer ON CONFLICT DO NOTHING",
+    )
+    .bind::<Array<SqlUuid>, _>(&shows)
+    .bind::<Array<Text>, _>(&buyers)
+    .bind::<Array<Integer>, _>(maxima)
+    .execute(connection)
+    .await?;
+    select_caps(connection, &shows, &buyers).await
+}
+
+async fn select_caps(
+    connection: &mut Connection,
+    shows: &[Uuid],
+    buyers: &[&str],
+) -> QueryResult<BTreeMap<CapKey, Cap>> {
     let rows: Vec<CapRow> = diesel::sql_query(
         "SELECT b.show_id, b.buyer, b.taken, b.taken_max FROM buyer_cap b \
          JOIN unnest($1::uuid[], $2::text[]) AS k(show_id, buyer) USING (show_id, buyer) \
