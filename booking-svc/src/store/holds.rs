@@ -72,6 +72,14 @@ struct ClaimRow {
 }
 
 #[derive(QueryableByName)]
+struct PoolOfRow {
+    #[diesel(sql_type = SqlUuid)]
+    hold_id: Uuid,
+    #[diesel(sql_type = SqlUuid)]
+    pool_id: Uuid,
+}
+
+#[derive(QueryableByName)]
 struct IdRow {
     #[diesel(sql_type = SqlUuid)]
     id: Uuid,
@@ -229,16 +237,23 @@ pub async fn overdue_in_the_way(
     ids(query.load(connection).await?)
 }
 
-/// Pools that the claims of `holds` are in. Claims never move, so no lock is needed.
-pub async fn pools_of(connection: &mut Connection, holds: &[Uuid]) -> QueryResult<Vec<Uuid>> {
+/// Pools that the claims of `holds` are in, by hold. Claims never move, so no lock is needed.
+pub async fn pools_of(
+    connection: &mut Connection,
+    holds: &[Uuid],
+) -> QueryResult<Vec<(Uuid, Uuid)>> {
     if holds.is_empty() {
         return Ok(Vec::new());
     }
-    let query = "SELECT DISTINCT pool_id AS id FROM claim WHERE hold_id = ANY($1)";
-    ids(diesel::sql_query(query)
+    let query = "SELECT DISTINCT hold_id, pool_id FROM claim WHERE hold_id = ANY($1)";
+    let rows: Vec<PoolOfRow> = diesel::sql_query(query)
         .bind::<Array<SqlUuid>, _>(holds)
         .load(connection)
-        .await?)
+        .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.hold_id, row.pool_id))
+        .collect())
 }
 
 fn ids(rows: Vec<IdRow>) -> QueryResult<Vec<Uuid>> {

@@ -337,3 +337,59 @@ async fn a_pool_that_stays_locked_is_told_and_costs_nothing() {
         .unwrap();
     assert_eq!(world.faults().await, Vec::<String>::new());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_locked_pool_keeps_nobody_from_the_others() {
+    let world = World::new().await;
+    let inventory = world.inventory(PoolLock::On);
+    let mut stranger = world.storage.connection().await;
+    diesel_async::SimpleAsyncConnection::batch_execute(
+        &mut stranger,
+        "BEGIN; SELECT 1 FROM inv_pool WHERE pool_id = id(1) FOR UPDATE",
+    )
+    .await
+    .unwrap();
+    // The first is a batch of its own and waits; the others gather behind it and share the next one.
+    let [first, locked, free] =
+        [(1, 0, 1), (1, 1, 1), (2, 0, 1)].map(|wish| hold(id::new(), &[wish]));
+    let (first, locked, free) = tokio::join!(
+        submit(&inventory, first),
+        submit(&inventory, locked),
+        submit(&inventory, free)
+    );
+    assert!(matches!(first, Err(Failure::PoolBusy)), "{first:?}");
+    assert!(matches!(locked, Err(Failure::PoolBusy)), "{locked:?}");
+    free.unwrap();
+    diesel_async::SimpleAsyncConnection::batch_execute(&mut stranger, "ROLLBACK")
+        .await
+        .unwrap();
+    assert_eq!(world.faults().await, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn new_buyers_in_opposite_orders_do_not_deadlock() {
+    let world = World::new().await;
+    let instances = [world.inventory(PoolLock::On), world.inventory(PoolLock::On)];
+    let buyers: Vec<Uuid> = (0..40).map(|_| id::new()).collect();
+    let calls = (0..80).map(|number: usize| {
+        let index = if number.is_multiple_of(2) {
+            number / 2
+        } else {
+            39 - number / 2
+        };
+        let inventory = &instances[number % 2];
+        // Each instance its own pools: nothing but the caps is common.
+        let first = u128::try_from(1 + number % 2).unwrap();
+        submit(inventory, hold(buyers[index], &[(first, 10, 1)]))
+    });
+    for answer in join_all(calls).await {
+        assert!(
+            matches!(
+                answer,
+                Ok(_) | Err(Failure::Rejected(Rejection::UnitsTaken(_)))
+            ),
+            "{answer:?}"
+        );
+    }
+    assert_eq!(world.faults().await, Vec::<String>::new());
+}

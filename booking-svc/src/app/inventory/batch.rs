@@ -95,6 +95,7 @@ async fn read(
     let mut pools: BTreeSet<Uuid> = holds::pools_of(connection, &hold_ids)
         .await?
         .into_iter()
+        .map(|(_, pool_id)| pool_id)
         .collect();
     let mut units: BTreeSet<UnitKey> = BTreeSet::new();
     let mut buyers: BTreeSet<CapKey> = BTreeSet::new();

@@ -9,6 +9,7 @@ use mesh::status::chain;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::error;
+use uuid::Uuid;
 
 use super::batch::{self, Item, Outcome};
 use super::{BATCH_MAX, Failure, InventoryOptions, Job};
@@ -59,6 +60,18 @@ async fn commit(
     metrics::histogram!("usher_inventory_batch_commands").record(count(jobs.len()));
     match transact(database, options, &jobs).await {
         Ok(outcomes) => answer(database, jobs, outcomes, again).await,
+        // One pool is locked, not all: who does not need it must not wait for it.
+        Err(problem @ (TxError::LockTimeout | TxError::Conflict)) => {
+            let mut groups = by_pools(database, jobs).await;
+            if groups.len() == 1
+                && let Some(group) = groups.pop()
+            {
+                return refuse(group, &problem, again);
+            }
+            for group in groups {
+                together(database, options, group, again).await;
+            }
+        }
         Err(TxError::Database(problem)) if jobs.len() > 1 => {
             // The decider let something through that the database did not. Alone, each command tells which.
             error!(
@@ -68,24 +81,50 @@ async fn commit(
             );
             metrics::counter!("usher_inventory_batch_refused_total").increment(1);
             for job in jobs {
-                alone(database, options, job, again).await;
+                together(database, options, vec![job], again).await;
             }
         }
         Err(problem) => refuse(jobs, &problem, again),
     }
 }
 
-async fn alone(
+async fn together(
     database: &Database,
     options: InventoryOptions,
-    job: Job,
+    jobs: Vec<Job>,
     again: &mut VecDeque<Job>,
 ) {
-    let jobs = vec![job];
     match transact(database, options, &jobs).await {
         Ok(outcomes) => answer(database, jobs, outcomes, again).await,
         Err(problem) => refuse(jobs, &problem, again),
     }
+}
+
+/// Jobs that lock the same pools, in order of arrival.
+async fn by_pools(database: &Database, jobs: Vec<Job>) -> Vec<Vec<Job>> {
+    let hold_ids: Vec<Uuid> = jobs.iter().map(|job| job.command.hold_id()).collect();
+    let read = database.read(async move |connection| holds::pools_of(connection, &hold_ids).await);
+    let pools_of_holds = match read.await {
+        Ok(pools) => pools,
+        Err(problem) => {
+            error!(error = chain(&problem), "the pools of holds cannot be read");
+            Vec::new()
+        }
+    };
+    let mut groups: Vec<(BTreeSet<Uuid>, Vec<Job>)> = Vec::new();
+    for job in jobs {
+        let hold_id = job.command.hold_id();
+        let known = pools_of_holds.iter().filter(|(hold, _)| *hold == hold_id);
+        let mut pools: BTreeSet<Uuid> = known.map(|(_, pool_id)| *pool_id).collect();
+        if let Command::Hold(hold) = &job.command {
+            pools.extend(hold.wishes.iter().map(|wish| wish.unit.pool_id));
+        }
+        match groups.iter_mut().find(|(key, _)| *key == pools) {
+            Some((_, group)) => group.push(job),
+            None => groups.push((pools, vec![job])),
+        }
+    }
+    groups.into_iter().map(|(_, group)| group).collect()
 }
 
 fn refuse(jobs: Vec<Job>, problem: &TxError<Infallible>, again: &mut VecDeque<Job>) {
@@ -166,7 +205,7 @@ async fn answer(
 }
 
 /// Overdue holds that stand in the way of the refused commands. When they cannot be read the refusals stand.
-async fn overdue(database: &Database, refused: &[(Job, Rejection)]) -> Vec<uuid::Uuid> {
+async fn overdue(database: &Database, refused: &[(Job, Rejection)]) -> Vec<Uuid> {
     let mut units: BTreeSet<UnitKey> = BTreeSet::new();
     let mut buyers: BTreeSet<String> = BTreeSet::new();
     for (job, rejection) in refused {
