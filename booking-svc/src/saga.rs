@@ -39,7 +39,10 @@ pub struct Sagas {
 }
 
 pub(crate) struct Inner {
+    /// For callers.
     pub(crate) database: Database,
+    /// For steps: a crowd of callers must not keep a paid saga waiting.
+    pub(crate) background: Database,
     pub(crate) inventory: Inventory,
     pub(crate) payments: Payments,
     pub(crate) outbox: Waker,
@@ -62,7 +65,7 @@ impl fmt::Debug for Sagas {
 /// What [`Sagas::start`] needs.
 #[derive(Debug)]
 pub struct Parts {
-    /// Where sagas are.
+    /// Where sagas are; steps use its background pool.
     pub database: Database,
     /// The way to every counter.
     pub inventory: Inventory,
@@ -86,6 +89,7 @@ impl Sagas {
         let tasks = parts.tasks.clone();
         let sagas = Self {
             inner: Arc::new(Inner {
+                background: parts.database.background(),
                 database: parts.database,
                 inventory: parts.inventory,
                 payments: parts.payments,
@@ -125,7 +129,7 @@ impl Sagas {
             let read = async move |connection: &mut mesh::pg::Connection| {
                 sagas::get(connection, saga_id).await
             };
-            match sagas.inner.database.read(read).await {
+            match sagas.inner.background.read(read).await {
                 // Somebody else has it when the opener was slow for longer than its lease.
                 Ok(Some(saga)) if saga.lease_gen != 1 => {}
                 Ok(Some(saga)) => sagas.step(saga).await,
@@ -170,11 +174,13 @@ impl Sagas {
 
     async fn claim(&self, limit: i64) -> Vec<Saga> {
         let (owner, lease) = (self.inner.owner.clone(), self.inner.timings.lease);
-        let database = self.inner.database.background();
-        let claimed = database.transaction("claim sagas", async move |connection| {
-            let claimed = sagas::claim_due(connection, &owner, lease, limit).await?;
-            Ok::<_, TxError<Infallible>>(claimed)
-        });
+        let claimed = self
+            .inner
+            .background
+            .transaction("claim sagas", async move |connection| {
+                let claimed = sagas::claim_due(connection, &owner, lease, limit).await?;
+                Ok::<_, TxError<Infallible>>(claimed)
+            });
         match claimed.await {
             Ok(claimed) => claimed,
             Err(problem) => {

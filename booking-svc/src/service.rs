@@ -108,7 +108,7 @@ pub async fn serve(config: Config, runtime: Runtime) -> Result<(), StartError> {
         &config.server.mesh_token,
     )?);
     let sagas = Sagas::start(Parts {
-        database: database.background(),
+        database: database.clone(),
         inventory: inventory.clone(),
         payments,
         outbox,

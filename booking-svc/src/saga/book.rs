@@ -68,7 +68,7 @@ async fn load(sagas: &Sagas, saga: &Saga) -> Result<Option<Booking>, StepError> 
     let read = async move |connection: &mut pg::Connection| {
         bookings::get(connection, booking_id, Lock::No).await
     };
-    Ok(sagas.inner.database.read(read).await?)
+    Ok(sagas.inner.background.read(read).await?)
 }
 
 /// The pivot. Its intent was committed with the opening of the saga; every try has the same key.
@@ -76,7 +76,7 @@ async fn open_payment(sagas: &Sagas, saga: Saga, booking: Booking) -> Result<(),
     let booking_id = booking.booking_id;
     let read =
         async move |connection: &mut pg::Connection| bookings::titles(connection, booking_id).await;
-    let titles = sagas.inner.database.read(read).await?;
+    let titles = sagas.inner.background.read(read).await?;
     let order = PaymentOrder {
         payment_id: booking.payment_id,
         booking_id,
@@ -245,7 +245,7 @@ async fn turn_now(
     let (timings, booking) = (sagas.inner.timings, booking.clone());
     let written = sagas
         .inner
-        .database
+        .background
         .transaction("saga turn", async move |connection| {
             let Some(locked) = sagas::lock(connection, saga.saga_id).await? else {
                 return Ok(None);
@@ -315,7 +315,7 @@ async fn rest(sagas: &Sagas, saga: &Saga, rest: Rest) -> Result<(), StepError> {
         (saga.saga_id, saga.lease_gen, saga.booking_id, saga.released);
     let written = sagas
         .inner
-        .database
+        .background
         .transaction("saga rest", async move |connection| {
             let moved = Moved {
                 to: rest.to,
@@ -349,7 +349,7 @@ async fn rest(sagas: &Sagas, saga: &Saga, rest: Rest) -> Result<(), StepError> {
 async fn database_now(sagas: &Sagas) -> Result<DateTime<Utc>, StepError> {
     Ok(sagas
         .inner
-        .database
+        .background
         .read(async |connection| pg::now(connection).await)
         .await?)
 }
