@@ -128,6 +128,7 @@ pub async fn serve(config: Config, runtime: Runtime) -> Result<(), StartError> {
     let bookings = BookingApi {
         sagas,
         database: database.clone(),
+        stopping: runtime.shutdown.clone(),
     };
     Server::new(tasks, health, runtime.telemetry)
         .service(catalog)

@@ -9,6 +9,7 @@ use mesh::server;
 use proto::usher::booking::v1 as pb;
 use proto::usher::booking::v1::booking_service_server::BookingService;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 use super::convert::WrongBooking;
@@ -33,6 +34,8 @@ pub struct BookingApi {
     pub sagas: Sagas,
     /// Where bookings are read.
     pub database: Database,
+    /// Cancelled when the instance begins to stop.
+    pub stopping: CancellationToken,
 }
 
 impl BookingApi {
@@ -150,7 +153,13 @@ impl BookingService for BookingApi {
             .await
             .map_err(sale::unread)?;
         let first = found.ok_or_else(sale::no_booking)?;
-        let stream = watch(self.database.clone(), changes, first, reader);
+        let stream = watch(
+            self.database.clone(),
+            changes,
+            first,
+            reader,
+            self.stopping.clone(),
+        );
         Ok(Response::new(Box::pin(stream)))
     }
 }

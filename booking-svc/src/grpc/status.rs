@@ -112,7 +112,7 @@ pub(super) fn of(error: Error) -> Status {
     error.into_status(rejected)
 }
 
-fn down(text: &str) -> Status {
+pub(super) fn down(text: &str) -> Status {
     DEPENDENCY_DOWN.refuse(text).retry_after(DOWN_RETRY).into()
 }
 

@@ -7,11 +7,12 @@ use mesh::pg::Database;
 use proto::usher::booking::v1 as pb;
 use tokio::sync::broadcast::Receiver;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use uuid::Uuid;
 
 use super::bookings::present;
-use super::status::sale;
+use super::status::{down, sale};
 use crate::app::create_booking::wait_for;
 use crate::app::reads::{self, Reader};
 use crate::domain::booking::Booking;
@@ -26,6 +27,7 @@ struct Watch {
     last: Booking,
     told: bool,
     over: bool,
+    stopping: CancellationToken,
 }
 
 /// The states of a booking from `first` on. The deadline of the method ends it from outside.
@@ -34,6 +36,7 @@ pub(super) fn watch(
     changes: Receiver<Uuid>,
     first: Booking,
     reader: Reader,
+    stopping: CancellationToken,
 ) -> impl Stream<Item = Result<pb::WatchBookingResponse, Status>> {
     let start = Watch {
         database,
@@ -42,6 +45,7 @@ pub(super) fn watch(
         last: first,
         told: false,
         over: false,
+        stopping,
     };
     unfold(start, async |mut watch| {
         if watch.over {
@@ -57,7 +61,11 @@ impl Watch {
     async fn next(&mut self) -> Result<pb::WatchBookingResponse, Status> {
         while self.told {
             let look = Instant::now() + LOOK_AGAIN;
-            wait_for(&mut self.changes, self.last.booking_id, look).await;
+            tokio::select! {
+                () = wait_for(&mut self.changes, self.last.booking_id, look) => {}
+                // A stream has no end of its own: the drain would wait for it until its limit.
+                () = self.stopping.cancelled() => return Err(down("this instance stops; watch again")),
+            }
             let pulse = reads::pulse(&self.database, self.last.booking_id).await;
             if pulse
                 .map_err(sale::unread)?
