@@ -19,8 +19,8 @@ use crate::domain::saga::News;
 
 /// Time of one try: a payment is opened locally in milliseconds, no provider is asked.
 const TRY_LIMIT: Duration = Duration::from_millis(800);
-/// Tries in a row before the saga rests and comes again.
-const TRIES: u32 = 3;
+/// Tries in a row before the saga rests and comes again: together shorter than the shortest lease, 2 s.
+const TRIES: u32 = 2;
 
 /// The way to payment-svc.
 #[derive(Clone, Debug)]
@@ -130,7 +130,8 @@ fn known(payment: Option<Payment>, amount: Money) -> Known {
             Known::Open
         }
         PaymentState::Captured | PaymentState::PartiallyRefunded => {
-            let right = payment.captured_amount == Some(amount.into());
+            // Not what was captured: money that came a second time is on its way back and is nobody's.
+            let right = payment.kept_amount == Some(amount.into());
             Known::News(if right {
                 News::Captured
             } else {

@@ -23,6 +23,7 @@ pub(super) fn payment(payment: &Payment) -> pb::Payment {
         amount: Some(payment.amount.into()),
         captured_amount: money(payment.captured_amount),
         refunded_amount: money(payment.refunded_amount),
+        kept_amount: money(payment.captured_amount - payment.refund_amount),
         last_decline: decline.map(|decline| pb::Decline {
             provider_code: decline.code().to_owned(),
             customer_may_retry: decline.customer_may_retry(),
