@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
+use chrono::{DateTime, Utc};
 use mesh::pg::{Connection, Database, TxError};
 use uuid::Uuid;
 
 use super::page::{Page, PageRequest};
 use crate::domain::booking::{Booking, BookingFilter, BookingState};
-use crate::domain::hold::{Hold, UnitKey};
+use crate::domain::hold::{Hold, HoldState, UnitKey};
 use crate::domain::ticket::Ticket;
 use crate::store::bookings;
 use crate::store::holds::{self, Lock};
@@ -41,6 +42,24 @@ pub async fn hold(database: &Database, hold_id: Uuid, reader: Reader) -> Read<Op
     let read = async move |connection: &mut Connection| holds::get(connection, hold_id).await;
     let hold = database.read(read).await?;
     Ok(hold.filter(|hold| hold.account_id == reader.account_id))
+}
+
+/// Place of a hold in the list of its buyer: when it was made, and its id.
+pub type HoldPlace = (DateTime<Utc>, Uuid);
+
+/// The caller's holds, newest first.
+pub async fn holds(
+    database: &Database,
+    account_id: Uuid,
+    state: Option<HoldState>,
+    page: PageRequest<HoldPlace>,
+) -> Read<Page<Hold, HoldPlace>> {
+    let (limit, after) = (page.fetch(), page.after);
+    let read = async move |connection: &mut Connection| {
+        holds::list(connection, account_id, state, after, limit).await
+    };
+    let found = database.read(read).await?;
+    Ok(page.cut(found, |hold| (hold.create_time, hold.hold_id)))
 }
 
 /// Names of the seats among `units`.

@@ -20,7 +20,7 @@ mod venue;
 
 pub(super) use booking::{WrongBooking, booking, cancel_booking, create_booking, list_bookings};
 pub(super) use hall::{create_hall, imported_plan, list_halls};
-pub(super) use hold::{hold, hold_units};
+pub(super) use hold::{hold, hold_units, list_holds};
 pub(super) use performance::{create_performance, list_performances, performance, with_counts};
 pub(super) use show::{create_show, list_shows};
 pub(super) use ticket::{list_tickets, svg, ticket, ticket_key, ticket_qr};

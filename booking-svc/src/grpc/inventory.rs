@@ -78,6 +78,28 @@ impl InventoryService for InventoryApi {
         Ok(Response::new(pb::GetHoldResponse { hold }))
     }
 
+    async fn list_holds(
+        &self,
+        request: Request<pb::ListHoldsRequest>,
+    ) -> Result<Response<pb::ListHoldsResponse>, Status> {
+        let account_id = account(&request)?.account_id;
+        let (list, state, page) =
+            convert::list_holds(request.get_ref()).map_err(status::invalid)?;
+        let page = reads::holds(&self.database, account_id, state, page)
+            .await
+            .map_err(sale::unread)?;
+        let lines = page.items.iter().flat_map(|hold| &hold.lines);
+        let seats = reads::seats(&self.database, lines.map(|line| line.unit).collect())
+            .await
+            .map_err(sale::unread)?;
+        let next_page_token = list.token(page.next.as_ref());
+        let holds = page.items.iter().map(|hold| convert::hold(hold, &seats));
+        Ok(Response::new(pb::ListHoldsResponse {
+            holds: holds.collect(),
+            next_page_token,
+        }))
+    }
+
     async fn release_hold(
         &self,
         request: Request<pb::ReleaseHoldRequest>,

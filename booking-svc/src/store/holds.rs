@@ -128,6 +128,28 @@ pub async fn get(connection: &mut Connection, hold_id: Uuid) -> QueryResult<Opti
         .remove(&hold_id))
 }
 
+/// Holds of an account, newest first, those in `state` if it is given, behind `after`.
+pub async fn list(
+    connection: &mut Connection,
+    account_id: Uuid,
+    state: Option<HoldState>,
+    after: Option<(DateTime<Utc>, Uuid)>,
+    limit: i64,
+) -> QueryResult<Vec<Hold>> {
+    let query = "SELECT hold_id AS id FROM hold WHERE account_id = $1 AND ($2 IS NULL OR state = $2) \
+         AND ($3 IS NULL OR (create_time, hold_id) < ($3, $4)) ORDER BY create_time DESC, hold_id DESC LIMIT $5";
+    let ids = ids(diesel::sql_query(query)
+        .bind::<SqlUuid, _>(account_id)
+        .bind::<Nullable<Text>, _>(state.map(HoldState::name))
+        .bind::<Nullable<Timestamptz>, _>(after.map(|(time, _)| time))
+        .bind::<Nullable<SqlUuid>, _>(after.map(|(_, hold_id)| hold_id))
+        .bind::<BigInt, _>(limit)
+        .load(connection)
+        .await?)?;
+    let mut holds = load(connection, &ids, Lock::No).await?;
+    Ok(ids.iter().filter_map(|id| holds.remove(id)).collect())
+}
+
 async fn lines(
     connection: &mut Connection,
     ids: &[Uuid],

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use booking_svc::app::inventory::{Failure, Inventory, InventoryOptions};
+use booking_svc::app::page::PageRequest;
+use booking_svc::app::reads;
 use booking_svc::domain::hold::{Hold, HoldState, UnitKey};
 use booking_svc::domain::inventory::{Command, HoldUnits, Rejection, Wish};
 use booking_svc::store::inventory::PoolLock;
@@ -392,4 +394,40 @@ async fn new_buyers_in_opposite_orders_do_not_deadlock() {
         );
     }
     assert_eq!(world.faults().await, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn buyers_find_their_holds_newest_first_page_by_page() {
+    let world = World::new().await;
+    let inventory = world.inventory(PoolLock::On);
+    let (buyer, other) = (id::new(), id::new());
+    let mut made = Vec::new();
+    for seat in 0..3 {
+        let held = submit(&inventory, hold(buyer, &[(1, seat, 1)])).await;
+        made.insert(0, held.unwrap().hold_id);
+    }
+    submit(&inventory, hold(other, &[(1, 5, 1)])).await.unwrap();
+    let page = async |state, size, after| {
+        let request = PageRequest { size, after };
+        let page = reads::holds(&world.database, buyer, state, request).await;
+        let page = page.unwrap();
+        let ids: Vec<Uuid> = page.items.iter().map(|hold| hold.hold_id).collect();
+        (ids, page.next)
+    };
+    let (first, next) = page(None, 2, None).await;
+    assert_eq!(first, made[..2]);
+    assert_eq!(page(None, 2, next).await, (made[2..].to_vec(), None));
+    let release = Command::Release {
+        hold_id: made[1],
+        account_id: buyer,
+    };
+    inventory.submit(release).await.unwrap();
+    assert_eq!(
+        page(Some(HoldState::Held), 9, None).await,
+        (vec![made[0], made[2]], None)
+    );
+    assert_eq!(
+        page(Some(HoldState::Released), 9, None).await,
+        (vec![made[1]], None)
+    );
 }

@@ -11,7 +11,7 @@ mod constraints;
 /// Tables of mesh and of diesel, which others answer for.
 const FOREIGN: &str = "('outbox', 'outbox_part', 'inbox', 'retry_message', 'idempotency', 'audit_log', '__diesel_schema_migrations')";
 
-/// Tables of contracts.md, section 7.
+/// Every table of the service.
 const TABLES: &str = "booking booking_line buyer_cap claim hall hall_unit hold inv_pool inv_unit performance price saga saga_event \
      seating_plan show ticket venue";
 

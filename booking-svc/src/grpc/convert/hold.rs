@@ -7,10 +7,12 @@ use proto::usher::booking::v1 as pb;
 use uuid::Uuid;
 
 use super::{Fields, timestamp};
-use crate::app::reads::Seats;
+use crate::app::page::PageRequest;
+use crate::app::reads::{HoldPlace, Seats};
 use crate::domain::finding::Findings;
 use crate::domain::hold::{Hold, HoldState, UnitKey};
 use crate::domain::inventory::{HoldUnits, Wish};
+use crate::grpc::page::{List, SIZE_MAX};
 
 /// Lines of one hold: a coach party; more would hold the locks of a batch for too long.
 const LINES_MAX: usize = 64;
@@ -87,6 +89,38 @@ fn wishes(fields: &mut Fields, lines: &[pb::LineSpec]) -> Vec<Wish> {
         wishes.push(Wish { unit, quantity });
     }
     wishes
+}
+
+/// A list of the caller's holds.
+pub(in crate::grpc) fn list_holds(
+    request: &pb::ListHoldsRequest,
+) -> Result<(List, Option<HoldState>, PageRequest<HoldPlace>), Findings> {
+    let mut fields = Fields::default();
+    let state = match pb::HoldState::try_from(request.state) {
+        Ok(pb::HoldState::Unspecified) => None,
+        Ok(pb::HoldState::Held) => Some(HoldState::Held),
+        Ok(pb::HoldState::Paying) => Some(HoldState::Paying),
+        Ok(pb::HoldState::Closing) => Some(HoldState::Closing),
+        Ok(pb::HoldState::Confirmed) => Some(HoldState::Confirmed),
+        Ok(pb::HoldState::Released) => Some(HoldState::Released),
+        Ok(pb::HoldState::Expired) => Some(HoldState::Expired),
+        Err(_) => {
+            fields.violations.add("state", "must be a state of holds");
+            None
+        }
+    };
+    let filter = pb::ListHoldsRequest {
+        state: request.state,
+        ..pb::ListHoldsRequest::default()
+    };
+    let list = List::new("ListHolds", &filter);
+    let page = list.page(
+        request.page_size,
+        SIZE_MAX,
+        &request.page_token,
+        &mut fields.violations,
+    );
+    fields.finish(Some((list, state, page)))
 }
 
 /// A hold as answered.

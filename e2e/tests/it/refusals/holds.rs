@@ -155,6 +155,16 @@ fn others(scene: &Scene) -> Vec<Case> {
             INVALID,
         ),
         Case::new(
+            "the page of another list of holds",
+            Call::get("/v1/holds?page_token=bm9uZQ").by(buyer),
+            INVALID,
+        ),
+        Case::new(
+            "holds in a state that holds do not have",
+            Call::get("/v1/holds?state=CONFUSED").by(buyer),
+            INVALID,
+        ),
+        Case::new(
             "giving back what somebody else holds",
             release(held, stranger),
             absent("HOLD_NOT_FOUND"),

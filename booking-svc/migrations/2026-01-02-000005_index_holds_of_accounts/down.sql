@@ -1,0 +1,1 @@
+DROP INDEX hold_of_account;
