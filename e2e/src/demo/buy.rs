@@ -216,18 +216,18 @@ fn told(call: &Call, answer: &Answer) -> String {
 fn lines_to_paste(stage: &Stage, buyer: &Person, booking_id: &str, tickets: &Answer) -> String {
     let (edge, booking, token) = (stage.edge.base(), &stage.booking, &buyer.token);
     let ticket_id = tickets.at("/tickets/0/ticketId");
-    let local = std::path::Path::new(".run/venv/bin/grpcurl");
-    let grpcurl = if local.exists() {
-        ".run/venv/bin/grpcurl"
+    let grpcurl = ".run/venv/bin/grpcurl";
+    let install = if std::path::Path::new(grpcurl).exists() {
+        ""
     } else {
-        "grpcurl"
+        "dev/tools\n"
     };
     format!(
         "Paste these (the token lives for an hour):\n\n\
          TOKEN={token}\n\
          curl -s -H \"authorization: Bearer $TOKEN\" {edge}/v1/bookings/{booking_id}\n\
          curl -s -H \"authorization: Bearer $TOKEN\" {edge}/v1/tickets/{ticket_id}/qr > ticket.svg\n\
-         {grpcurl} -plaintext -H \"authorization: Bearer $TOKEN\" -d '{{\"booking_id\":\"{booking_id}\"}}' {booking} usher.booking.v1.BookingService/GetBooking\n\
+         {install}{grpcurl} -plaintext -H \"authorization: Bearer $TOKEN\" -d '{{\"booking_id\":\"{booking_id}\"}}' {booking} usher.booking.v1.BookingService/GetBooking\n\
          {grpcurl} -plaintext {booking} list\n"
     )
 }
