@@ -5,6 +5,5 @@ pub mod catalogue;
 pub mod create_booking;
 pub mod inventory;
 pub mod issue_tickets;
-pub mod page;
 pub mod reads;
 pub mod timings;

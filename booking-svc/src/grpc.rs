@@ -4,7 +4,6 @@ mod bookings;
 mod catalog;
 mod convert;
 mod inventory;
-mod page;
 mod status;
 mod tickets;
 mod units;

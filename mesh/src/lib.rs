@@ -17,6 +17,7 @@ pub mod identity;
 pub mod inbox;
 pub mod money;
 pub mod outbox;
+pub mod page;
 pub mod pg;
 pub mod policy;
 pub mod process;

@@ -12,7 +12,6 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 mod convert;
-mod page;
 mod parse;
 pub mod status;
 
@@ -74,19 +73,11 @@ impl PaymentService for Payments {
         &self,
         request: Request<pb::ListPaymentsRequest>,
     ) -> Result<Response<pb::ListPaymentsResponse>, Status> {
-        let (filter, after, size) = parse::list(request.get_ref(), viewer(&caller(&request))?)?;
-        let (payments, more) = self
-            .app
-            .list(filter, after, size)
-            .await
-            .map_err(status::of)?;
-        let next_page_token = payments
-            .last()
-            .filter(|_| more)
-            .map_or_else(String::new, |last| page::token(&filter, last));
+        let (list, filter, page) = parse::list(request.get_ref(), viewer(&caller(&request))?)?;
+        let page = self.app.list(filter, page).await.map_err(status::of)?;
         Ok(Response::new(pb::ListPaymentsResponse {
-            payments: payments.iter().map(convert::payment).collect(),
-            next_page_token,
+            payments: page.items.iter().map(convert::payment).collect(),
+            next_page_token: list.token(page.next.as_ref()),
         }))
     }
 

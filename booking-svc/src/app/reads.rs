@@ -7,7 +7,6 @@ use chrono::{DateTime, Utc};
 use mesh::pg::{Connection, Database, TxError};
 use uuid::Uuid;
 
-use super::page::{Page, PageRequest};
 use crate::domain::booking::{Booking, BookingFilter, BookingState};
 use crate::domain::hold::{Hold, HoldState, UnitKey};
 use crate::domain::ticket::Ticket;
@@ -15,6 +14,7 @@ use crate::store::bookings;
 use crate::store::holds::{self, Lock};
 use crate::store::seats;
 use crate::store::tickets;
+use mesh::page::{Page, PageRequest};
 
 /// A read fails only with its database.
 pub type Read<T> = Result<T, TxError<Infallible>>;

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use mesh::money::{Currency, Money};
+use mesh::page::{List, PageRequest, Place};
 use mesh::{clock, id};
 use prost_types::{Duration, Timestamp};
 use proto::usher::r#type::v1 as money;
@@ -109,6 +110,19 @@ impl Fields {
         };
         let currency = self.currency(&format!("{field}.currency"), &money.currency)?;
         Some(Money::new(money.minor_units, currency))
+    }
+
+    /// page_size and page_token of a list.
+    pub(super) fn page<C: Place>(
+        &mut self,
+        list: List,
+        max: usize,
+        size: i32,
+        token: &str,
+    ) -> PageRequest<C> {
+        list.page(size, max, token, |field, problem| {
+            self.violations.add(field, problem);
+        })
     }
 
     /// `command`, unless something was wrong.

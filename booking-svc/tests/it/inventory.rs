@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use booking_svc::app::inventory::{Failure, Inventory, InventoryOptions};
-use booking_svc::app::page::PageRequest;
+
 use booking_svc::app::reads;
 use booking_svc::domain::hold::{Hold, HoldState, UnitKey};
 use booking_svc::domain::inventory::{Command, HoldUnits, Rejection, Wish};
 use booking_svc::store::inventory::PoolLock;
 use futures_util::future::join_all;
 use mesh::id;
+use mesh::page::PageRequest;
 use mesh::pg::{Database, DatabaseOptions};
 use mesh::tasks::Tasks;
 use uuid::Uuid;

@@ -1,5 +1,6 @@
 //! Reads that change nothing.
 
+use mesh::page::{Page, PageRequest};
 use uuid::Uuid;
 
 use super::{App, Error, Refusal};
@@ -35,23 +36,20 @@ impl App {
         }
     }
 
-    /// One page of payments and whether there are more.
+    /// One page of payments.
     pub async fn list(
         &self,
         filter: Filter,
-        after: Option<After>,
-        size: i64,
-    ) -> Result<(Vec<Payment>, bool), Error> {
-        let page = self
+        page: PageRequest<After>,
+    ) -> Result<Page<Payment, After>, Error> {
+        let (after, fetch) = (page.after, page.fetch());
+        let found = self
             .database
             .transaction("list payments", async move |connection| {
-                Ok(store::list::page(connection, filter, after, size + 1).await?)
+                Ok(store::list::page(connection, filter, after, fetch).await?)
             });
-        let mut payments: Vec<Payment> = page.await?;
-        let size = usize::try_from(size).unwrap_or_default();
-        let more = payments.len() > size;
-        payments.truncate(size);
-        Ok((payments, more))
+        let found: Vec<Payment> = found.await?;
+        Ok(page.cut(found, |payment| (payment.create_time, payment.payment_id)))
     }
 
     /// The payment as it is now.

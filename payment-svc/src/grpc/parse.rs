@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use mesh::money::Money;
+use mesh::page::{List, PageRequest, SIZE_MAX};
 use mesh::pg::idempotency::RequestHash;
 use mesh::status::{INVALID_REQUEST, Violations};
 use prost_types::Timestamp;
@@ -10,7 +11,7 @@ use proto::usher::r#type::v1 as types;
 use tonic::Status;
 use uuid::Uuid;
 
-use super::{convert, page};
+use super::convert;
 use crate::app::cancel::{Cancel, CancelCall};
 use crate::app::confirm::Confirm;
 use crate::app::inquire::AskedInquiry;
@@ -121,8 +122,13 @@ pub(super) fn get(request: &pb::GetPaymentRequest) -> Result<Uuid, Status> {
 pub(super) fn list(
     request: &pb::ListPaymentsRequest,
     viewer: Viewer,
-) -> Result<(Filter, Option<After>, i64), Status> {
+) -> Result<(List, Filter, PageRequest<After>), Status> {
     let mut wrong = Violations::new();
+    let asked = pb::ListPaymentsRequest {
+        page_size: 0,
+        page_token: String::new(),
+        ..request.clone()
+    };
     let booking_id = if request.booking_id.is_empty() {
         None
     } else {
@@ -140,20 +146,12 @@ pub(super) fn list(
         booking_id,
         state: convert::filter_state(request.state()),
     };
-    let after = match page::after(&filter, &request.page_token) {
-        Ok(after) => after,
-        Err(page::WrongToken) => {
-            wrong.add(
-                "page_token",
-                "send next_page_token of the page before, with the same filter",
-            );
-            None
-        }
-    };
-    wrong.finish(
-        &INVALID_REQUEST,
-        Some((filter, after, page::size(request.page_size))),
-    )
+    let list = List::new("ListPayments", &asked);
+    let (size, token) = (request.page_size, &request.page_token);
+    let page = list.page(size, SIZE_MAX, token, |field, problem| {
+        wrong.add(field, problem);
+    });
+    wrong.finish(&INVALID_REQUEST, Some((list, filter, page)))
 }
 
 pub(super) fn confirm(

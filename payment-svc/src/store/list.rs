@@ -22,14 +22,8 @@ pub struct Filter {
     pub state: Option<State>,
 }
 
-/// The place after a payment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct After {
-    /// Its creation.
-    pub create_time: DateTime<Utc>,
-    /// Its id.
-    pub payment_id: Uuid,
-}
+/// The place after a payment: when it was created, and its id.
+pub type After = (DateTime<Utc>, Uuid);
 
 /// At most `limit` payments that match, after `after`. Tombstones are none.
 pub async fn page(
@@ -51,11 +45,7 @@ pub async fn page(
     if let Some(state) = filter.state {
         query = query.filter(payment::state.eq(state.word()));
     }
-    if let Some(After {
-        create_time,
-        payment_id,
-    }) = after
-    {
+    if let Some((create_time, payment_id)) = after {
         let older = payment::create_time.lt(create_time);
         query = query.filter(
             older.or(payment::create_time

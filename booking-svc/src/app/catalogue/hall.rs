@@ -7,11 +7,11 @@ use mesh::{id, tasks};
 use uuid::Uuid;
 
 use super::{Catalogue, Error, Rejection, Request, Turn, begin, read_failed};
-use crate::app::page::{Page, PageRequest};
 use crate::domain::hall::{AreaSpec, Hall, HallLayout, RowRange, RowRef, SeatSource, Unit};
 use crate::domain::plan::Plan;
 use crate::store::hall::NewHall;
 use crate::store::{self, venue};
+use mesh::page::{Page, PageRequest};
 
 /// A hall to be created.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,10 +6,10 @@ use mesh::pg::Connection;
 use uuid::Uuid;
 
 use super::{Catalogue, Error, Rejection, Request, Turn, begin, read_failed, visible};
-use crate::app::page::{Page, PageRequest};
 use crate::domain::performance::{GradeAvailability, Performance, PerformanceSpec, PricesRefused};
 use crate::domain::show::Viewer;
 use crate::store::{hall, performance, show};
+use mesh::page::{Page, PageRequest};
 
 /// Place of a performance in the timetable of its show.
 pub type Start = (DateTime<Utc>, Uuid);

@@ -5,10 +5,10 @@ use mesh::{id, outbox};
 use uuid::Uuid;
 
 use super::{Catalogue, Error, Rejection, Request, Turn, begin, read_failed, visible};
-use crate::app::page::{Page, PageRequest};
 use crate::domain::show::{PublishRefused, Show, ShowFilter, ShowSpec, Viewer};
 use crate::publish;
 use crate::store::show;
+use mesh::page::{Page, PageRequest};
 
 impl From<PublishRefused> for Rejection {
     fn from(refused: PublishRefused) -> Self {

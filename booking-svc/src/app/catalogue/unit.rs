@@ -3,10 +3,10 @@
 use mesh::pg::Connection;
 
 use super::{Catalogue, Error, Rejection, read_failed, visible};
-use crate::app::page::{Page, PageRequest};
 use crate::domain::show::Viewer;
 use crate::domain::unit::{UnitFilter, UnitOnSale};
 use crate::store::{show, unit};
+use mesh::page::{Page, PageRequest};
 
 impl Catalogue {
     /// Lists the units of a pool by ord, unless it belongs to a draft of somebody else.

@@ -5,9 +5,9 @@ use mesh::pg::Connection;
 use uuid::Uuid;
 
 use super::{Catalogue, Error, Rejection, Request, Turn, begin, read_failed};
-use crate::app::page::{Page, PageRequest};
 use crate::domain::venue::{Venue, VenueFilter, VenueSpec};
 use crate::store::venue;
+use mesh::page::{Page, PageRequest};
 
 impl Catalogue {
     /// Creates a venue of the caller.

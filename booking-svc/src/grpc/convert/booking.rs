@@ -2,19 +2,18 @@
 
 use std::collections::BTreeSet;
 
+use mesh::page::{List, PageRequest, SIZE_MAX};
 use mesh::pg::idempotency::RequestHash;
 use proto::usher::booking::v1 as pb;
 use proto::usher::booking::v1::payment_choice::Method as PbMethod;
 use uuid::Uuid;
 
 use super::{Fields, timestamp};
-use crate::app::page::PageRequest;
 use crate::app::reads::Seats;
 use crate::domain::booking::{
     Booking, BookingFilter, BookingState, CreateBooking, Method, PROVIDER,
 };
 use crate::domain::finding::Findings;
-use crate::grpc::page::{List, SIZE_MAX};
 
 /// Characters of a reason, as of every name.
 const REASON_MAX: usize = 200;
@@ -112,12 +111,7 @@ pub(in crate::grpc) fn list_bookings(
         ..request.clone()
     };
     let list = List::new("ListBookings", &filter);
-    let page = list.page(
-        request.page_size,
-        SIZE_MAX,
-        &request.page_token,
-        &mut fields.violations,
-    );
+    let page = fields.page(list, SIZE_MAX, request.page_size, &request.page_token);
     let filter = BookingFilter {
         account_id,
         state,

@@ -1,17 +1,16 @@
 //! Halls and plans.
 
 use mesh::clock;
+use mesh::page::{List, PageRequest, SIZE_MAX};
 use proto::usher::booking::v1 as pb;
 use proto::usher::booking::v1::create_hall_request::Layout;
 use uuid::Uuid;
 
 use super::{Fields, narrow};
 use crate::app::catalogue::{CreateHall, ImportedPlan, SeatsFrom};
-use crate::app::page::PageRequest;
 use crate::domain::finding::Findings;
 use crate::domain::hall::{AreaSpec, GradeCount, Hall, RowRange, RowRef};
 use crate::domain::text::check_name;
-use crate::grpc::page::{List, SIZE_MAX};
 
 pub(in crate::grpc) fn create_hall(
     request: &pb::CreateHallRequest,
@@ -52,12 +51,7 @@ pub(in crate::grpc) fn list_halls(
         },
     );
     let venue_id = fields.id("venue_id", &request.venue_id);
-    let page = list.page(
-        request.page_size,
-        SIZE_MAX,
-        &request.page_token,
-        &mut fields.violations,
-    );
+    let page = fields.page(list, SIZE_MAX, request.page_size, &request.page_token);
     fields.finish(venue_id.map(|venue_id| (list, venue_id, page)))
 }
 

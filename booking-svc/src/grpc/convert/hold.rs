@@ -2,17 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use mesh::page::{List, PageRequest, SIZE_MAX};
 use mesh::pg::idempotency::RequestHash;
 use proto::usher::booking::v1 as pb;
 use uuid::Uuid;
 
 use super::{Fields, timestamp};
-use crate::app::page::PageRequest;
 use crate::app::reads::{HoldPlace, Seats};
 use crate::domain::finding::Findings;
 use crate::domain::hold::{Hold, HoldState, UnitKey};
 use crate::domain::inventory::{HoldUnits, Wish};
-use crate::grpc::page::{List, SIZE_MAX};
 
 /// Lines of one hold: a coach party; more would hold the locks of a batch for too long.
 const LINES_MAX: usize = 64;
@@ -114,12 +113,7 @@ pub(in crate::grpc) fn list_holds(
         ..pb::ListHoldsRequest::default()
     };
     let list = List::new("ListHolds", &filter);
-    let page = list.page(
-        request.page_size,
-        SIZE_MAX,
-        &request.page_token,
-        &mut fields.violations,
-    );
+    let page = fields.page(list, SIZE_MAX, request.page_size, &request.page_token);
     fields.finish(Some((list, state, page)))
 }
 

@@ -2,15 +2,14 @@
 
 use chrono::{DateTime, Utc};
 use mesh::clock;
+use mesh::page::{List, PageRequest, SIZE_MAX};
 use proto::usher::booking::v1 as pb;
 use uuid::Uuid;
 
 use super::{Fields, narrow};
 use crate::app::catalogue::Start;
-use crate::app::page::PageRequest;
 use crate::domain::finding::Findings;
 use crate::domain::performance::{GradeAvailability, GradePrice, Performance, PerformanceSpec};
-use crate::grpc::page::{List, SIZE_MAX};
 
 pub(in crate::grpc) fn create_performance(
     request: &pb::CreatePerformanceRequest,
@@ -73,12 +72,7 @@ pub(in crate::grpc) fn list_performances(
     let show_id = fields.id("show_id", &request.show_id);
     let after = request.start_time_after.as_ref();
     let start_time_after = after.and_then(|time| fields.time("start_time_after", Some(time)));
-    let page = list.page(
-        request.page_size,
-        SIZE_MAX,
-        &request.page_token,
-        &mut fields.violations,
-    );
+    let page = fields.page(list, SIZE_MAX, request.page_size, &request.page_token);
     fields.finish(show_id.map(|show_id| ListPerformances {
         list,
         show_id,

@@ -2,14 +2,13 @@
 
 use chrono::TimeDelta;
 use mesh::clock;
+use mesh::page::{List, PageRequest, SIZE_MAX};
 use proto::usher::booking::v1 as pb;
 use uuid::Uuid;
 
 use super::{Fields, text};
-use crate::app::page::PageRequest;
 use crate::domain::finding::Findings;
 use crate::domain::show::{HOLD_TTL_DEFAULT, Show, ShowFilter, ShowSpec, ShowState, Viewer};
-use crate::grpc::page::{List, SIZE_MAX};
 
 pub(in crate::grpc) fn create_show(
     request: &pb::CreateShowRequest,
@@ -70,12 +69,7 @@ pub(in crate::grpc) fn list_shows(
     if pb::ShowState::try_from(request.state).is_err() {
         fields.violations.add("state", "is not a state of a show");
     }
-    let page = list.page(
-        request.page_size,
-        SIZE_MAX,
-        &request.page_token,
-        &mut fields.violations,
-    );
+    let page = fields.page(list, SIZE_MAX, request.page_size, &request.page_token);
     fields.finish(Some((list, filter, page)))
 }
 

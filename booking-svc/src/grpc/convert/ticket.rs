@@ -1,17 +1,16 @@
 //! Tickets.
 
+use mesh::page::{List, PageRequest, SIZE_MAX};
 use proto::google::api::HttpBody;
 use proto::usher::booking::v1 as pb;
 use uuid::Uuid;
 
 use super::{Fields, timestamp};
-use crate::app::page::PageRequest;
 use crate::app::reads::TicketPlace;
 use crate::domain::finding::Findings;
 use crate::domain::ticket::keys::PublicKey;
 use crate::domain::ticket::qr::{ModulePixels, ModulePixelsOutOfRange};
 use crate::domain::ticket::{Ticket, TicketState};
-use crate::grpc::page::{List, SIZE_MAX};
 
 /// A list of the tickets of a booking.
 pub(in crate::grpc) fn list_tickets(
@@ -25,12 +24,7 @@ pub(in crate::grpc) fn list_tickets(
         ..request.clone()
     };
     let list = List::new("ListTickets", &filter);
-    let page = list.page(
-        request.page_size,
-        SIZE_MAX,
-        &request.page_token,
-        &mut fields.violations,
-    );
+    let page = fields.page(list, SIZE_MAX, request.page_size, &request.page_token);
     fields.finish(booking_id.map(|booking_id| (list, booking_id, page)))
 }
 

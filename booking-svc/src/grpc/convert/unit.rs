@@ -1,13 +1,15 @@
 //! Units on sale.
 
+use mesh::page::{List, PageRequest};
 use proto::usher::booking::v1 as pb;
 
 use super::{Fields, text};
-use crate::app::page::PageRequest;
 use crate::domain::finding::Findings;
 use crate::domain::hall::UnitKind;
 use crate::domain::unit::{Availability, UnitFilter, UnitOnSale};
-use crate::grpc::page::{List, UNITS_MAX};
+
+/// Most units of a page: they are small, and a seat map wants all of them.
+const UNITS_MAX: usize = 1_000;
 
 pub(in crate::grpc) fn list_units(
     request: &pb::ListUnitsRequest,
@@ -31,12 +33,7 @@ pub(in crate::grpc) fn list_units(
     if pb::UnitState::try_from(request.state).is_err() {
         fields.violations.add("state", "is not a state of a unit");
     }
-    let page = list.page(
-        request.page_size,
-        UNITS_MAX,
-        &request.page_token,
-        &mut fields.violations,
-    );
+    let page = fields.page(list, UNITS_MAX, request.page_size, &request.page_token);
     let filter = pool_id.map(|pool_id| UnitFilter {
         pool_id,
         zone: text(&request.zone),

@@ -1,14 +1,13 @@
 //! Venues.
 
 use mesh::clock;
+use mesh::page::{List, PageRequest, SIZE_MAX};
 use proto::usher::booking::v1 as pb;
 use uuid::Uuid;
 
 use super::{Fields, text};
-use crate::app::page::PageRequest;
 use crate::domain::finding::Findings;
 use crate::domain::venue::{Venue, VenueFilter, VenueSpec};
-use crate::grpc::page::{List, SIZE_MAX};
 
 pub(in crate::grpc) fn create_venue(
     request: &pb::CreateVenueRequest,
@@ -42,12 +41,7 @@ pub(in crate::grpc) fn list_venues(
         city: text(&request.city),
         seller_id: fields.optional_id("seller_id", &request.seller_id),
     };
-    let page = list.page(
-        request.page_size,
-        SIZE_MAX,
-        &request.page_token,
-        &mut fields.violations,
-    );
+    let page = fields.page(list, SIZE_MAX, request.page_size, &request.page_token);
     fields.finish(Some((list, filter, page)))
 }
 

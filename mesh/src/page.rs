@@ -1,6 +1,7 @@
-//! Page tokens: opaque, and good for the list and filter they were made for only.
+//! Lists in pages: where one ended, the next begins.
 //!
-//! URL-safe Base64 of eight bytes that name list and filter, then of the place behind which the next page starts.
+//! Page tokens are opaque and good only for the list and filter they were made for: URL-safe Base64 of eight bytes that name list and
+//! filter, then of the place behind which the next page starts. They grant nothing: who may see what is decided by the query.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,32 +10,64 @@ use prost::Message;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::app::page::PageRequest;
-use crate::domain::finding::Findings;
-
 /// Items of a page when nothing is asked.
 const SIZE_DEFAULT: usize = 50;
-/// Most items of a page.
-pub(super) const SIZE_MAX: usize = 200;
-/// Most units of a page: they are small, and a seat map wants all of them.
-pub(super) const UNITS_MAX: usize = 1_000;
+/// Most items of a page, unless a list says otherwise: its answer stays far below the limit of a message.
+pub const SIZE_MAX: usize = 200;
+
+/// One page of a list, as asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageRequest<C> {
+    /// Items, at least 1.
+    pub size: usize,
+    /// Place behind which it starts; `None` is the beginning.
+    pub after: Option<C>,
+}
+
+/// One page of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T, C> {
+    /// Its items.
+    pub items: Vec<T>,
+    /// Place behind which the next page starts; `None` at the end.
+    pub next: Option<C>,
+}
+
+impl<C> PageRequest<C> {
+    /// Items to fetch: one more than asked tells whether there is a next page.
+    #[must_use]
+    pub fn fetch(&self) -> i64 {
+        i64::try_from(self.size).unwrap_or(i64::MAX - 1) + 1
+    }
+
+    /// The page from what was fetched.
+    pub fn cut<T>(&self, mut items: Vec<T>, place: impl Fn(&T) -> C) -> Page<T, C> {
+        let more = items.len() > self.size;
+        items.truncate(self.size);
+        let next = items.last().filter(|_| more).map(place);
+        Page { items, next }
+    }
+}
 
 /// Eight bytes: a token of another filter passes once in 10^19 tries, and then only starts at an odd place.
 const FILTER_BYTES: usize = 8;
 
 /// A list with one filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct List([u8; FILTER_BYTES]);
+pub struct List([u8; FILTER_BYTES]);
 
 /// A place in a list.
-pub(super) trait Place: Sized {
+pub trait Place: Sized {
+    /// As a token has it.
     fn to_bytes(&self) -> Vec<u8>;
+    /// From a token; `None` when it is no such place.
     fn from_bytes(bytes: &[u8]) -> Option<Self>;
 }
 
 impl List {
     /// The list of RPC `name`, filtered by `filter`: the request without its page fields.
-    pub(super) fn new(name: &str, filter: &impl Message) -> Self {
+    #[must_use]
+    pub fn new(name: &str, filter: &impl Message) -> Self {
         let mut hash = Sha256::new();
         hash.update(name);
         hash.update([0]);
@@ -48,19 +81,19 @@ impl List {
         Self(bytes)
     }
 
-    /// Reads `page_size` and `page_token`.
-    pub(super) fn page<C: Place>(
+    /// Reads `page_size`, which is clamped to `max`, and `page_token`. `wrong` is told each field that is wrong, and why.
+    pub fn page<C: Place>(
         self,
         size: i32,
         max: usize,
         token: &str,
-        violations: &mut Findings,
+        mut wrong: impl FnMut(&'static str, &'static str),
     ) -> PageRequest<C> {
         let size = match usize::try_from(size) {
             Ok(0) => SIZE_DEFAULT,
             Ok(size) => size.min(max),
             Err(_) => {
-                violations.add("page_size", "must not be negative");
+                wrong("page_size", "must not be negative");
                 SIZE_DEFAULT
             }
         };
@@ -70,7 +103,7 @@ impl List {
             self.place(token)
         };
         if after.is_none() && !token.is_empty() {
-            violations.add(
+            wrong(
                 "page_token",
                 "must be the next_page_token of the page before, with the same filter",
             );
@@ -89,7 +122,8 @@ impl List {
     }
 
     /// The token of the page behind `next`; empty at the end.
-    pub(super) fn token<C: Place>(self, next: Option<&C>) -> String {
+    #[must_use]
+    pub fn token<C: Place>(self, next: Option<&C>) -> String {
         next.map_or_else(String::new, |place| {
             URL_SAFE_NO_PAD.encode([&self.0[..], &place.to_bytes()].concat())
         })
@@ -147,24 +181,17 @@ impl Place for (DateTime<Utc>, Uuid) {
 
 #[cfg(test)]
 mod tests {
-    use proto::usher::booking::v1::ListVenuesRequest;
-
     use super::*;
 
+    /// A list of this name, filtered by a message with one text.
     fn list(name: &str, city: &str) -> List {
-        let city = city.to_owned();
-        let filter = ListVenuesRequest {
-            city,
-            ..ListVenuesRequest::default()
-        };
-        List::new(name, &filter)
+        List::new(name, &city.to_owned())
     }
 
-    fn read<C: Place>(list: List, size: i32, token: &str) -> (PageRequest<C>, Vec<String>) {
-        let mut violations = Findings::new();
-        let page = list.page(size, SIZE_MAX, token, &mut violations);
-        let fields = violations.list().iter().map(|found| found.field.clone());
-        (page, fields.collect())
+    fn read<C: Place>(list: List, size: i32, token: &str) -> (PageRequest<C>, Vec<&'static str>) {
+        let mut fields = Vec::new();
+        let page = list.page(size, SIZE_MAX, token, |field, _| fields.push(field));
+        (page, fields)
     }
 
     #[test]
@@ -175,7 +202,7 @@ mod tests {
         assert_eq!((page.after, wrong.len()), (Some(place), 0));
         for (name, city) in [("ListVenues", "Busan"), ("ListShows", "Seoul")] {
             let (page, wrong) = read::<Uuid>(list(name, city), 0, &token);
-            assert_eq!((page.after, wrong), (None, vec!["page_token".to_owned()]));
+            assert_eq!((page.after, wrong), (None, vec!["page_token"]));
         }
         for token in ["x", "AAAA", &token[..token.len() - 2]] {
             assert_eq!(
@@ -210,5 +237,20 @@ mod tests {
         assert_eq!(u32::from_bytes(&7_u32.to_bytes()), Some(7));
         assert_eq!(u32::from_bytes(&u32::MAX.to_bytes()), None);
         assert_eq!(u32::from_bytes(&[0; 5]), None);
+    }
+
+    #[test]
+    fn only_a_page_that_is_not_the_last_has_a_next_one() {
+        let request = PageRequest {
+            size: 2,
+            after: None,
+        };
+        assert_eq!(request.fetch(), 3);
+        let page = request.cut(vec![1, 2, 3], |item| *item);
+        assert_eq!((page.items, page.next), (vec![1, 2], Some(2)));
+        let page = request.cut(vec![1, 2], |item| *item);
+        assert_eq!((page.items, page.next), (vec![1, 2], None));
+        let page = request.cut(Vec::new(), |item: &i32| *item);
+        assert_eq!((page.items, page.next), (vec![], None));
     }
 }
