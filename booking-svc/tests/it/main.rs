@@ -7,6 +7,8 @@
 
 mod catalogue;
 mod inventory;
+mod saga;
 mod schema;
 mod service;
 mod support;
+mod world;

@@ -1,0 +1,169 @@
+//! Bookings and their sagas in several instances at once, while payment-svc is away.
+
+use std::time::Duration;
+
+use booking_svc::app::create_booking::{Error, create_booking};
+use booking_svc::app::timings::BookTimings;
+use booking_svc::clients::Payments;
+use booking_svc::domain::booking::{Booking, BookingRefusal, CreateBooking, Method};
+use booking_svc::domain::hold::Hold;
+use booking_svc::saga::{Parts, Sagas};
+use booking_svc::store::inventory::PoolLock;
+use futures_util::future::join_all;
+use mesh::config::Secret;
+use mesh::outbox::Waker;
+use mesh::pg::TxError;
+use mesh::tasks::Tasks;
+use mesh::{client, id};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::world::{World, hold, submit};
+
+/// Nobody listens there.
+const NOWHERE: &str = "http://127.0.0.1:1";
+/// Longer than any step takes, even on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// An instance that takes steps, and the owner of its tasks.
+struct Instance {
+    sagas: Sagas,
+    tasks: Tasks,
+}
+
+impl Instance {
+    fn start(world: &World) -> Self {
+        let tasks = Tasks::new();
+        let peers = NOWHERE.parse().unwrap();
+        let peer = client::peer("booking-svc", &peers, &Secret::new("a secret")).unwrap();
+        let sagas = Sagas::start(Parts {
+            database: world.database.clone(),
+            inventory: world.inventory(PoolLock::On),
+            payments: Payments::new(peer),
+            outbox: Waker::default(),
+            timings: BookTimings::standard(),
+            owner: format!("test {}", id::new()),
+            tasks: tasks.clone(),
+        });
+        Self { sagas, tasks }
+    }
+
+    /// Waits until what it had begun has ended.
+    async fn stop(self) {
+        assert_eq!(self.tasks.shutdown(PATIENCE).await, Vec::<&str>::new());
+    }
+
+    /// Books, and does not wait for what the saga does.
+    async fn book(&self, wanted: CreateBooking) -> Result<Booking, Error> {
+        create_booking(&self.sagas, wanted, Instant::now()).await
+    }
+}
+
+/// A hold of one seat that nobody has booked.
+async fn held(world: &World, seat: i32) -> Hold {
+    let wanted = hold(id::new(), &[(1, seat, 1)]);
+    submit(&world.inventory(PoolLock::On), wanted)
+        .await
+        .unwrap()
+}
+
+fn booking_of(hold: &Hold) -> CreateBooking {
+    CreateBooking {
+        request_id: id::new(),
+        account_id: hold.account_id,
+        request_hash: vec![1],
+        hold_id: hold.hold_id,
+        expected_total: hold.total,
+        method: Method::OnSite,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_with_one_request_id_at_once_make_one_booking() {
+    let world = World::new().await;
+    let instances = [Instance::start(&world), Instance::start(&world)];
+    let wanted = booking_of(&held(&world, 0).await);
+    let calls = (0..16).map(|number| instances[number % 2].book(wanted.clone()));
+    let mut ids: Vec<Uuid> = Vec::new();
+    for answer in join_all(calls).await {
+        ids.push(answer.unwrap().booking_id);
+    }
+    ids.dedup();
+    let made = world
+        .storage
+        .lines("SELECT booking_id::text AS t FROM booking")
+        .await;
+    assert_eq!(ids.len(), 1, "one answer for all");
+    assert_eq!(made, [ids[0].to_string()]);
+
+    // The same id for another request, and the same hold under other ids.
+    let other = CreateBooking {
+        request_hash: vec![2],
+        ..wanted
+    };
+    let reused = instances[0].book(other).await;
+    assert!(
+        matches!(
+            reused,
+            Err(TxError::Refused(BookingRefusal::RequestIdReused))
+        ),
+        "{reused:?}"
+    );
+    let hold = held(&world, 1).await;
+    let calls = (0..16).map(|number| instances[number % 2].book(booking_of(&hold)));
+    let answers = join_all(calls).await;
+    let refused = answers.iter().filter(|answer| {
+        matches!(
+            answer,
+            Err(TxError::Refused(BookingRefusal::HoldAlreadyBooked))
+        )
+    });
+    assert_eq!(refused.count(), 15, "{answers:?}");
+    for instance in instances {
+        instance.stop().await;
+    }
+    assert_eq!(world.faults().await, Vec::<String>::new());
+}
+
+/// Attempts of a saga after its opener, who was away for a while, begins with it; it stood at 0 before.
+async fn attempts_of_a_late_opener(meanwhile: &str) -> Vec<String> {
+    let world = World::new().await;
+    let first = Instance::start(&world);
+    let booking = first
+        .book(booking_of(&held(&world, 0).await))
+        .await
+        .unwrap();
+    first.stop().await;
+    // As its opening left it; nobody but the opener looks at it.
+    let opened = "UPDATE saga SET attempts = 0, state = 'RUNNING', lease_gen = 1, next_run_time = now() + interval '1 hour'";
+    world.storage.sql(&format!("{opened}; {meanwhile}")).await;
+    let saga = format!(
+        "SELECT saga_id::text AS t FROM saga WHERE subject_id = '{}'",
+        booking.booking_id
+    );
+    let saga_id = world.storage.lines(&saga).await.concat();
+    let opener = Instance::start(&world);
+    opener.sagas.begin(saga_id.parse().unwrap());
+    opener.stop().await;
+    world
+        .storage
+        .lines("SELECT attempts::text AS t FROM saga")
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_opener_takes_the_first_step_only_while_nobody_else_did() {
+    assert_eq!(attempts_of_a_late_opener("SELECT 1").await, ["1"]);
+    for meanwhile in [
+        "UPDATE saga SET lease_gen = 2",
+        "UPDATE saga SET state = 'DONE'",
+        "UPDATE saga SET state = 'COMPENSATED'",
+        "UPDATE saga SET state = 'PARKED', park_reason = 'test'",
+    ] {
+        assert_eq!(
+            attempts_of_a_late_opener(meanwhile).await,
+            ["0"],
+            "{meanwhile}"
+        );
+    }
+}
