@@ -92,7 +92,7 @@ pub struct Parts {
     pub tasks: Tasks,
     /// Owner of leases: service name and UUIDv7 of the boot.
     pub owner: String,
-    /// Fault points of tests: `charge/intent`, `charge/answer`, `refund/claim`, `refund/answer`.
+    /// Fault points of tests: `charge/intent`, `charge/answer`, `inquire/answer`, `refund/claim`, `refund/answer`.
     pub faults: Faults,
     /// Wakes the relay.
     pub outbox: Waker,

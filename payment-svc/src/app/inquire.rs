@@ -119,6 +119,7 @@ impl App {
     async fn inquire_claimed(&self, claim: Claim) -> Result<(), Error> {
         let payment = self.payment(claim.payment_id).await?;
         let finding = self.ask(&payment).await;
+        self.faults.at("inquire/answer").await;
         self.write_finding(claim.payment_id, Some(claim), finding)
             .await
     }

@@ -9,4 +9,5 @@ mod refund;
 mod rpc;
 mod service;
 mod shop;
+mod takeover;
 mod toss;

@@ -70,10 +70,15 @@ pub(crate) fn hash(name: &str) -> RequestHash {
 
 impl Shop {
     pub(crate) async fn open() -> Self {
+        Self::open_with(Faults::none()).await
+    }
+
+    /// One whose instance passes these fault points.
+    pub(crate) async fn open_with(faults: Faults) -> Self {
         let storage = TestDatabase::create().await.unwrap();
         migrate(storage.url(), &[MIGRATIONS]).await.unwrap();
         let (gateway, tasks) = (Gateway::start().await, Tasks::new());
-        let app = instance(&storage, &gateway, &tasks).await;
+        let app = instance(&storage, &gateway, &tasks, faults).await;
         app.start_sweepers();
         Self {
             app,
@@ -85,9 +90,14 @@ impl Shop {
 
     /// Another instance on the same database and gateway, with sweepers of its own.
     pub(crate) async fn second_instance(&self) -> App {
-        let app = instance(&self.storage, &self.gateway, &self.tasks).await;
+        let app = instance(&self.storage, &self.gateway, &self.tasks, Faults::none()).await;
         app.start_sweepers();
         app
+    }
+
+    /// Ends every instance, and waits until what they had begun is written.
+    pub(crate) async fn close(&self) {
+        assert_eq!(self.tasks.shutdown(PATIENCE).await, Vec::<&str>::new());
     }
 
     /// What is asked for an on-site payment that can be confirmed for `seconds`.
@@ -248,7 +258,7 @@ impl Shop {
     }
 }
 
-async fn instance(storage: &TestDatabase, gateway: &Gateway, tasks: &Tasks) -> App {
+async fn instance(storage: &TestDatabase, gateway: &Gateway, tasks: &Tasks, faults: Faults) -> App {
     let database = Database::connect(storage.url(), &DatabaseOptions::new("test"), tasks)
         .await
         .unwrap();
@@ -259,7 +269,7 @@ async fn instance(storage: &TestDatabase, gateway: &Gateway, tasks: &Tasks) -> A
         timings: PaymentTimings::test(),
         tasks: tasks.clone(),
         owner: format!("test {}", mesh::id::new()),
-        faults: Faults::none(),
+        faults,
         outbox: Waker::default(),
     })
 }
