@@ -7,6 +7,7 @@
 )]
 
 mod chance;
+mod closing;
 mod contracts;
 mod docs;
 mod kills;

@@ -169,6 +169,18 @@ impl RealMesh {
         self.processes[name].address()
     }
 
+    /// What a counter of one process stands at; nothing that was counted is 0.
+    pub(crate) async fn counter(&self, name: &str, counter: &str) -> u64 {
+        let metrics = Rest::new(self.processes[name].admin());
+        let answer = metrics.send(&Call::get("/metrics")).await.unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        let line = answer
+            .text
+            .lines()
+            .find_map(|line| line.strip_prefix(counter));
+        line.map_or(0, |value| value.trim().parse().unwrap())
+    }
+
     /// Ends one process as a power cut would.
     pub(crate) fn kill(&mut self, name: &str) {
         self.processes.get_mut(name).unwrap().kill();

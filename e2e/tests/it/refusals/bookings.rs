@@ -184,6 +184,16 @@ fn tickets(scene: &Scene) -> Vec<Case> {
             absent("TICKET_NOT_FOUND"),
         ),
         Case::new(
+            "an image of somebody else's ticket",
+            get(format!("/v1/tickets/{}/qr", scene.ticket), stranger),
+            absent("TICKET_NOT_FOUND"),
+        ),
+        Case::new(
+            "an image of a ticket that is an operator's to read, not to use",
+            get(format!("/v1/tickets/{}/qr", scene.ticket), &scene.admin),
+            absent("TICKET_NOT_FOUND"),
+        ),
+        Case::new(
             "an image as large as a house",
             get(
                 format!("/v1/tickets/{}/qr?modulePixels=21", id::new()),

@@ -30,6 +30,8 @@ pub(super) struct Scene {
     /// Bookings, by where their money stands.
     pub(super) waiting: Order,
     pub(super) paid: (Order, String),
+    /// A ticket of the paid booking.
+    pub(super) ticket: Uuid,
     pub(super) declined: Order,
     pub(super) abandoned: Order,
     pub(super) late: Order,
@@ -48,7 +50,7 @@ impl Scene {
         let waiting = mesh.order(&buyer, pool, &[3]).await;
         let paid = mesh.order(&buyer, pool, &[4, 5]).await;
         let key = mesh.pay(&buyer, &paid, "approve").await;
-        mesh.tickets(&buyer, paid.booking_id, 2).await;
+        let tickets = mesh.tickets(&buyer, paid.booking_id, 2).await;
         let declined = mesh.order(&buyer, pool, &[6]).await;
         mesh.pay(&buyer, &declined, "decline_final").await;
         let abandoned = mesh.order(&buyer, pool, &[7]).await;
@@ -84,6 +86,7 @@ impl Scene {
             released,
             waiting,
             paid: (paid, key),
+            ticket: id_at(&tickets, "/tickets/0/ticketId"),
             declined,
             abandoned,
             late,
