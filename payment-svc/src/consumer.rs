@@ -32,13 +32,13 @@ impl Handler for Commands {
         message: &Message,
     ) -> Result<(), TxError<Poison>> {
         let command = read(message)?;
-        cancel::cancel(connection, command)
+        cancel::cancel(connection, command, &self.app.timings.ladder)
             .await
             .map(|_| ())
             .map_err(poison)
     }
 
-    fn committed(&self, _: &Message) {
+    async fn committed(&self, _: &Message) {
         self.app.committed();
     }
 }

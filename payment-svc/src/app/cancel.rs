@@ -6,7 +6,7 @@ use mesh::pg::{Connection, now};
 use uuid::Uuid;
 
 use super::{App, Error, Refusal, save};
-use crate::domain::{Event, State};
+use crate::domain::{Event, Ladder, State};
 use crate::publish::{self, About};
 use crate::store;
 use crate::store::payment::{Stored, Tombstone, constraint};
@@ -51,6 +51,7 @@ impl App {
     }
 
     async fn cancel_once(&self, call: CancelCall) -> Result<Stored, Error> {
+        let ladder = self.timings.ladder.clone();
         let work = self
             .database
             .transaction("cancel payment", async move |connection| {
@@ -61,7 +62,7 @@ impl App {
                     request_id: call.request_id,
                 };
                 let begun = idempotency::begin(connection, key, call.hash).await?;
-                let stored = cancel(connection, call.cancel).await?;
+                let stored = cancel(connection, call.cancel, &ladder).await?;
                 match begun {
                     Begun::First(first) => first.record(connection, call.cancel.payment_id).await?,
                     Begun::Replay { .. } => return Ok(stored),
@@ -86,7 +87,11 @@ impl App {
 }
 
 /// Calls a payment off in the caller's transaction.
-pub(crate) async fn cancel(connection: &mut Connection, cancel: Cancel) -> Result<Stored, Error> {
+pub(crate) async fn cancel(
+    connection: &mut Connection,
+    cancel: Cancel,
+    ladder: &Ladder,
+) -> Result<Stored, Error> {
     let about = About {
         payment_id: cancel.payment_id,
         booking_id: cancel.booking_id,
@@ -112,7 +117,7 @@ pub(crate) async fn cancel(connection: &mut Connection, cancel: Cancel) -> Resul
                 State::Refunded => store::refund::last_done(connection, payment.payment_id).await?,
                 _ => None,
             };
-            let change = payment.cancel(undone.as_ref(), now(connection).await?);
+            let change = payment.cancel(undone.as_ref(), ladder, now(connection).await?);
             save(connection, &payment, &change, None).await?;
             Ok(Stored::Payment(payment, hash))
         }

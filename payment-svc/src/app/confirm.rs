@@ -207,7 +207,7 @@ impl App {
                 let now = now(connection).await?;
                 let change = match outcome {
                     Ok(outcome) => payment.settle(attempt_no, outcome, &ladder, now),
-                    Err(not_sent) => payment.not_sent(attempt_no, &not_sent),
+                    Err(not_sent) => payment.not_sent(attempt_no, &not_sent, &ladder, now),
                 };
                 if let Some(change) = &change {
                     save(connection, &payment, change, None).await?;

@@ -11,6 +11,7 @@ const BATCH: i64 = 64;
 impl App {
     /// Ends what is past its deadline. Answers whether there may be more.
     pub(super) async fn expire_due(&self) -> Result<bool, Error> {
+        let ladder = self.timings.ladder.clone();
         let expire = self
             .background
             .transaction("expire payments", async move |connection| {
@@ -19,7 +20,7 @@ impl App {
                 for payment_id in ids {
                     let mut payment = lock(connection, payment_id).await?;
                     let now = now(connection).await?;
-                    if let Some(change) = payment.expire(now) {
+                    if let Some(change) = payment.expire(&ladder, now) {
                         save(connection, &payment, &change, None).await?;
                     }
                 }

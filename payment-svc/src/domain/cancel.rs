@@ -3,14 +3,25 @@
 use chrono::{DateTime, Utc};
 
 use super::event::Event;
+use super::ladder::Ladder;
 use super::payment::{Cause, Change, Payment, State};
 use super::refund::{RefundCause, RefundRow};
 
 impl Payment {
     /// Calls the payment off, whatever its state. In every case that is over, the end is told again; `undone` is its last refund that
     /// is done, for the telling.
-    pub fn cancel(&mut self, undone: Option<&RefundRow>, now: DateTime<Utc>) -> Change {
+    pub fn cancel(
+        &mut self,
+        undone: Option<&RefundRow>,
+        ladder: &Ladder,
+        now: DateTime<Utc>,
+    ) -> Change {
         self.cancel_requested_time.get_or_insert(now);
+        let change = self.call_off(undone);
+        self.look_back(change, ladder, now)
+    }
+
+    fn call_off(&mut self, undone: Option<&RefundRow>) -> Change {
         match self.state {
             State::AwaitingCustomer => self
                 .change(State::Cancelled, Cause::Cancel, String::new())

@@ -16,6 +16,17 @@ impl Payment {
         ladder: &Ladder,
         now: DateTime<Utc>,
     ) -> Option<Change> {
+        let looked_back = self.has_ended_without_money();
+        let change = match self.find(finding, ladder, now) {
+            None if looked_back && self.attempt.is_some() => {
+                self.change(self.state, Cause::Inquiry, "nothing new".to_owned())
+            }
+            change => change?,
+        };
+        Some(self.look_back(change, ladder, now))
+    }
+
+    fn find(&mut self, finding: Finding, ladder: &Ladder, now: DateTime<Utc>) -> Option<Change> {
         let attempt = self.attempt.as_ref()?;
         let key = attempt.payment_key.clone();
         if let Finding::Captured {

@@ -22,6 +22,13 @@ const READ_TIMEOUT: Duration = Duration::from_secs(30);
 pub const SEND_WINDOW: Duration = Duration::from_secs(5);
 /// A provider may finish a request this long after our side stopped listening.
 const SETTLE: Duration = Duration::from_secs(60);
+/// When a payment that ended without money is asked about once more, from its last send: providers have been seen to finish a charge
+/// minutes and hours later, and nobody else would find that money.
+const LOOK_BACK: [Duration; 3] = [
+    Duration::from_secs(600),
+    Duration::from_secs(3_600),
+    Duration::from_secs(24 * 3_600),
+];
 /// Reads that have to agree that there is no money.
 pub(super) const ABSENT_READS: u32 = 2;
 
@@ -75,6 +82,13 @@ impl Ladder {
     #[must_use]
     pub fn conclusive(&self, last_send: DateTime<Utc>) -> DateTime<Utc> {
         last_send + self.short(READ_TIMEOUT + SETTLE)
+    }
+
+    /// When to look once more for money of a payment that ended without any; `None`: no more.
+    #[must_use]
+    pub fn look_back(&self, last_send: DateTime<Utc>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let times = LOOK_BACK.iter().map(|after| last_send + self.short(*after));
+        times.into_iter().find(|time| *time > now)
     }
 
     fn short(&self, time: Duration) -> Duration {

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::attempt::Attempt;
 use super::event::Event;
-use super::ladder::Rungs;
+use super::ladder::{Ladder, Rungs};
 use super::refund::NewRefund;
 
 /// How a payment is made.
@@ -259,15 +259,32 @@ impl Payment {
     }
 
     /// Ends a payment that nobody confirmed in time. None when there is nothing to end.
-    pub fn expire(&mut self, now: DateTime<Utc>) -> Option<Change> {
+    pub fn expire(&mut self, ladder: &Ladder, now: DateTime<Utc>) -> Option<Change> {
         let due = self.expire_time.is_some_and(|deadline| deadline <= now);
         if self.state != State::AwaitingCustomer || !due {
             return None;
         }
-        Some(
-            self.change(State::Expired, Cause::Deadline, String::new())
-                .event(Event::Expired),
-        )
+        let change = self.change(State::Expired, Cause::Deadline, String::new());
+        Some(self.look_back(change.event(Event::Expired), ladder, now))
+    }
+
+    /// Makes sure that money which comes after the end is found, when something was ever sent.
+    pub(super) fn look_back(
+        &mut self,
+        change: Change,
+        ladder: &Ladder,
+        now: DateTime<Utc>,
+    ) -> Change {
+        if self.has_ended_without_money()
+            && let Some(attempt) = &self.attempt
+        {
+            self.next_check_time = ladder.look_back(attempt.last_send_time, now);
+        }
+        change
+    }
+
+    pub(super) fn has_ended_without_money(&self) -> bool {
+        matches!(self.state, State::Cancelled | State::Expired)
     }
 
     /// Moves to `to` and counts the change.

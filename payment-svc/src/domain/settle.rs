@@ -19,6 +19,17 @@ impl Payment {
         ladder: &Ladder,
         now: DateTime<Utc>,
     ) -> Option<Change> {
+        let change = self.settle_open(attempt_no, outcome, ladder, now)?;
+        Some(self.look_back(change, ladder, now))
+    }
+
+    fn settle_open(
+        &mut self,
+        attempt_no: i32,
+        outcome: Outcome,
+        ladder: &Ladder,
+        now: DateTime<Utc>,
+    ) -> Option<Change> {
         match outcome {
             Outcome::Approved {
                 payment_key,
@@ -37,10 +48,18 @@ impl Payment {
     }
 
     /// Nothing of attempt `attempt_no` reached the provider.
-    pub fn not_sent(&mut self, attempt_no: i32, not_sent: &NotSent) -> Option<Change> {
+    pub fn not_sent(
+        &mut self,
+        attempt_no: i32,
+        not_sent: &NotSent,
+        ladder: &Ladder,
+        now: DateTime<Utc>,
+    ) -> Option<Change> {
         self.is_awaited(attempt_no).then(|| {
             self.mark(AttemptState::Absent);
-            self.without_money(Cause::Answer, format!("not sent: {}", not_sent.why))
+            let why = format!("not sent: {}", not_sent.why);
+            let change = self.without_money(Cause::Answer, why);
+            self.look_back(change, ladder, now)
         })
     }
 
@@ -107,6 +126,10 @@ impl Payment {
 
     /// Money for a payment that had ended, or a second time: it goes back whole, whatever becomes of the rest.
     fn late(&mut self, payment_key: &str, amount: Money, cause: Cause) -> Change {
+        // So that the next inquiry knows it again.
+        if self.captured_amount == 0 {
+            self.payment_key = Some(payment_key.to_owned());
+        }
         self.captured_amount += amount.minor_units;
         self.refund_amount += amount.minor_units;
         let refund_id = mesh::id::derive(self.payment_id, &format!("late/{payment_key}"));

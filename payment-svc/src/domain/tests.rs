@@ -78,8 +78,13 @@ fn payment_in(state: State) -> Payment {
         State::Unknown => settle(&mut payment, unknown()),
         State::Captured => settle(&mut payment, approved(ASKED)),
         State::Declined => settle(&mut payment, declined(false)),
-        State::Cancelled => assert!(!payment.cancel(None, at(1)).events.is_empty()),
-        State::Expired => assert!(payment.expire(at(DEADLINE)).is_some()),
+        State::Cancelled => assert!(
+            !payment
+                .cancel(None, &Ladder::default(), at(1))
+                .events
+                .is_empty()
+        ),
+        State::Expired => assert!(payment.expire(&Ladder::default(), at(DEADLINE)).is_some()),
         State::PartiallyRefunded | State::Refunded => {
             settle(&mut payment, approved(ASKED));
             let amount = if state == State::Refunded {

@@ -1,9 +1,12 @@
 //! Cancelling makes sure that no money stays, whatever came before and whatever comes after.
 
+use std::time::Duration;
+
 use mesh::pg::TxError;
 use payment_svc::app::Refusal;
 use payment_svc::app::read::Viewer;
-use payment_svc::domain::{NewPayment, Rejection, State};
+use payment_svc::domain::{NewPayment, Outcome, Rejection, State};
+use payment_svc::provider::{Charge, Provider};
 use payment_svc::store::payment::Stored;
 use serde_json::json;
 
@@ -135,6 +138,52 @@ async fn a_cancel_while_the_charge_runs_returns_its_money() {
     charged.unwrap();
     shop.until_state(&order, State::Refunded).await;
     assert_eq!(shop.events(&order).await, ["PaymentRefunded"]);
+    shop.check_books(&order).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn money_that_comes_after_the_end_is_found_and_refunded_once() {
+    let shop = Shop::open().await;
+    let faults = json!([{"on": "confirm", "kind": "reset", "when": "before"}]);
+    let (order, key) = shop.authorized("approve", faults).await;
+    shop.confirm(&order, &key).await.unwrap();
+    shop.cancel(&order).await.unwrap();
+    shop.until_state(&order, State::Cancelled).await;
+    assert_eq!(shop.events(&order).await, ["PaymentCancelled"]);
+
+    // A copy of the request that was stuck somewhere arrives now.
+    let stuck = Charge {
+        order_id: order.payment_id,
+        payment_key: key,
+        amount: order.amount,
+        idempotency_key: mesh::id::new(),
+    };
+    let toss = shop.gateway.toss(Duration::from_secs(2));
+    assert!(matches!(
+        toss.confirm(stuck).await,
+        Ok(Outcome::Approved { .. })
+    ));
+    let look = "UPDATE payment SET next_check_time = now()";
+    for _ in 0..2 {
+        let before = shop.payment(&order).await.version;
+        shop.sql(look).await.unwrap();
+        until("it was looked at", async || {
+            let payment = shop.payment(&order).await;
+            payment.version > before && payment.refunded_amount == AMOUNT
+        })
+        .await;
+    }
+    assert_eq!(shop.payment(&order).await.state, State::Cancelled);
+    let events = shop.events(&order).await;
+    assert_eq!(events[..2], ["PaymentCancelled", "LateCaptureFound"]);
+    assert!(
+        !events.contains(&"PaymentCaptured".to_owned()),
+        "{events:?}"
+    );
+    assert_eq!(
+        shop.gateway.truth(order.payment_id).await,
+        [AMOUNT, AMOUNT, 1, 1]
+    );
     shop.check_books(&order).await;
 }
 

@@ -1,36 +1,9 @@
 //! A process that slept through its claim: whoever claimed the work after it decides, and what the sleeper found is not written.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-use mesh::faults::Faults;
+use mesh::faults::Halt;
 use serde_json::json;
-use tokio::sync::Notify;
 
 use crate::shop::Shop;
-
-/// Halts the first who comes to a fault point.
-#[derive(Clone, Default)]
-struct Halt {
-    used: Arc<AtomicBool>,
-    reached: Arc<Notify>,
-    go: Arc<Notify>,
-}
-
-impl Halt {
-    fn at(&self, place: &'static str) -> Faults {
-        let halt = self.clone();
-        Faults::new(move |point| {
-            let halt = halt.clone();
-            async move {
-                if point == place && !halt.used.swap(true, Ordering::Relaxed) {
-                    halt.reached.notify_one();
-                    halt.go.notified().await;
-                }
-            }
-        })
-    }
-}
 
 /// Refunds that are done, with the money in the books, after somebody else claimed the refund in between, or nobody.
 async fn refunds_written(claimed_by_another: bool) -> i64 {
@@ -38,12 +11,12 @@ async fn refunds_written(claimed_by_another: bool) -> i64 {
     let shop = Shop::open_with(halt.at("refund/answer")).await;
     let order = shop.captured().await;
     shop.refund(&order, Some(4_000)).await.unwrap();
-    halt.reached.notified().await;
+    halt.reached().await;
     if claimed_by_another {
         let claim = "UPDATE refund SET attempts = attempts + 1, next_attempt_time = now() + interval '1 hour'";
         shop.sql(claim).await.unwrap();
     }
-    halt.go.notify_one();
+    halt.go();
     shop.close().await;
     let written = "SELECT count(*) AS n FROM refund JOIN payment USING (payment_id) WHERE refund.state = 'DONE' AND refunded_amount = 4000";
     let touched = "SELECT count(*) AS n FROM refund JOIN payment USING (payment_id) WHERE refund.state = 'DONE' OR refunded_amount > 0";
@@ -65,13 +38,13 @@ async fn findings_written(claimed_by_another: bool) -> i64 {
     let faults = json!([{"on": "confirm", "kind": "reset", "when": "after"}, {"on": "inquire", "kind": "absent"}]);
     let (order, key) = shop.authorized("approve", faults).await;
     shop.confirm(&order, &key).await.unwrap();
-    halt.reached.notified().await;
+    halt.reached().await;
     if claimed_by_another {
         let claim =
             "UPDATE payment SET lease_gen = lease_gen + 1, lease_until = now() + interval '1 hour'";
         shop.sql(claim).await.unwrap();
     }
-    halt.go.notify_one();
+    halt.go();
     shop.close().await;
     shop.number("SELECT count(*) AS n FROM payment WHERE checks > 0 OR state = 'CAPTURED'")
         .await

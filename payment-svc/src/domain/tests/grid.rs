@@ -149,7 +149,7 @@ fn other_answers_count_only_where_they_are_awaited() {
 #[test]
 fn cancel_leaves_no_money() {
     let cancel = |payment: &mut Payment| {
-        let change = payment.cancel(None, at(8));
+        let change = payment.cancel(None, &Ladder::default(), at(8));
         (
             events(&change),
             change.refund.map(|refund| refund.amount.minor_units),
@@ -185,14 +185,18 @@ fn refund_and_deadline() {
         other => (other, Err(Rejection::NotRefundable)),
     });
     check("refund", refund, expected);
-    let expire = |payment: &mut Payment| payment.expire(at(DEADLINE)).map(|change| events(&change));
+    let expire = |payment: &mut Payment| {
+        payment
+            .expire(&Ladder::default(), at(DEADLINE))
+            .map(|change| events(&change))
+    };
     let expected = State::ALL.map(|state| match state {
         State::AwaitingCustomer => (State::Expired, Some(vec!["expired"])),
         other => (other, None),
     });
     check("deadline", expire, expected);
     assert_eq!(
-        payment_in(State::AwaitingCustomer).expire(at(DEADLINE - 1)),
+        payment_in(State::AwaitingCustomer).expire(&Ladder::default(), at(DEADLINE - 1)),
         None,
         "not a second early"
     );
@@ -202,7 +206,12 @@ fn refund_and_deadline() {
 fn money_after_a_cancel_and_a_wrong_amount_go_back_whole_and_are_not_announced() {
     let ladder = Ladder::default();
     let mut cancelled = payment_in(State::Unknown);
-    assert!(cancelled.cancel(None, at(3)).events.is_empty());
+    assert!(
+        cancelled
+            .cancel(None, &Ladder::default(), at(3))
+            .events
+            .is_empty()
+    );
     let change = cancelled
         .settle(1, approved(ASKED), &ladder, at(4))
         .unwrap();
@@ -263,7 +272,13 @@ fn nothing_sent_may_be_confirmed_again_with_the_same_key() {
     let not_sent = NotSent {
         why: "refused".to_owned(),
     };
-    assert!(payment.not_sent(1, &not_sent).unwrap().events.is_empty());
+    assert!(
+        payment
+            .not_sent(1, &not_sent, &ladder, at(2))
+            .unwrap()
+            .events
+            .is_empty()
+    );
     assert_eq!(payment.state, State::AwaitingCustomer);
     assert!(
         payment
@@ -272,9 +287,9 @@ fn nothing_sent_may_be_confirmed_again_with_the_same_key() {
             .is_some()
     );
     let mut cancelled = payment_in(State::Processing);
-    let _ = cancelled.cancel(None, at(2));
+    let _ = cancelled.cancel(None, &Ladder::default(), at(2));
     assert_eq!(
-        events(&cancelled.not_sent(1, &not_sent).unwrap()),
+        events(&cancelled.not_sent(1, &not_sent, &ladder, at(2)).unwrap()),
         ["cancelled"]
     );
 }
@@ -310,7 +325,7 @@ fn absence_needs_time_and_two_reads() {
         events(&late.found(Finding::Nothing, &ladder, at(DEADLINE)).unwrap()),
         ["expired"]
     );
-    let _ = cancelled.cancel(None, at(100));
+    let _ = cancelled.cancel(None, &Ladder::default(), at(100));
     assert_eq!(
         events(
             &cancelled
@@ -319,6 +334,42 @@ fn absence_needs_time_and_two_reads() {
         ),
         ["cancelled"]
     );
+}
+
+#[test]
+fn an_end_without_money_is_looked_back_at_and_late_money_goes_back_once() {
+    let ladder = Ladder::default();
+    let mut payment = payment_in(State::Unknown);
+    let _ = payment.cancel(None, &ladder, at(3));
+    for read in [96, 120] {
+        let _ = payment.found(Finding::Nothing, &ladder, at(read)).unwrap();
+    }
+    assert_eq!(payment.state, State::Cancelled);
+    // Sent until 6 s: 10 minutes, 1 hour and 24 hours from then.
+    for next in [606, 3_606, 86_406] {
+        assert_eq!(payment.next_check_time, Some(at(next)));
+        let change = payment.found(Finding::Nothing, &ladder, at(next)).unwrap();
+        assert_eq!((change.to, change.events.len()), (State::Cancelled, 0));
+    }
+    assert_eq!(payment.next_check_time, None, "and no more");
+
+    let captured = || Finding::Captured {
+        payment_key: "an older key".to_owned(),
+        amount: won(ASKED),
+        refunds: Vec::new(),
+    };
+    let change = payment.found(captured(), &ladder, at(90_000)).unwrap();
+    assert_eq!(events(&change), ["late"]);
+    assert_eq!(
+        change.refund.map(|refund| (refund.amount, refund.cause)),
+        Some((won(ASKED), RefundCause::LateCapture))
+    );
+    let again = payment.found(captured(), &ladder, at(90_001)).unwrap();
+    assert_eq!((again.refund, again.late_capture), (None, None));
+    assert_eq!(payment.refund_amount, ASKED);
+    // Nothing was ever sent: nobody is asked.
+    assert_eq!(payment_in(State::Cancelled).next_check_time, None);
+    assert_eq!(payment_in(State::Expired).next_check_time, None);
 }
 
 #[test]
@@ -345,7 +396,7 @@ fn free_is_captured_at_once_and_cancelled_without_a_refund() {
         payment.refund(Uuid::from_u128(7), None),
         Err(Rejection::NotRefundable)
     );
-    let change = payment.cancel(None, at(1));
+    let change = payment.cancel(None, &Ladder::default(), at(1));
     assert_eq!(
         (payment.state, events(&change), change.refund),
         (State::Cancelled, vec!["cancelled"], None)
