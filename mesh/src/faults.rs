@@ -3,9 +3,11 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use tokio::sync::Notify;
 
 /// What a test does at the fault points. Clones share it.
 #[derive(Clone, Default)]
@@ -47,5 +49,46 @@ impl Faults {
         if let Some(hook) = &self.hook {
             hook(point).await;
         }
+    }
+}
+
+/// Halts whoever comes first to a fault point, until it is let go. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Halt {
+    passed: Arc<AtomicU32>,
+    reached: Arc<Notify>,
+    go: Arc<Notify>,
+}
+
+impl Halt {
+    /// The hook for [`Faults`]: it halts at the point `place`.
+    #[must_use]
+    pub fn at(&self, place: &'static str) -> Faults {
+        let halt = self.clone();
+        Faults::new(move |point| {
+            let halt = halt.clone();
+            async move {
+                if point == place && halt.passed.fetch_add(1, Ordering::SeqCst) == 0 {
+                    halt.reached.notify_one();
+                    halt.go.notified().await;
+                }
+            }
+        })
+    }
+
+    /// Waits until somebody is halted.
+    pub async fn reached(&self) {
+        self.reached.notified().await;
+    }
+
+    /// Lets go whoever is halted; nobody is halted any more.
+    pub fn go(&self) {
+        self.go.notify_one();
+    }
+
+    /// How often the point was passed, the halted pass included.
+    #[must_use]
+    pub fn passed(&self) -> u32 {
+        self.passed.load(Ordering::SeqCst)
     }
 }

@@ -210,7 +210,7 @@ impl<H: Handler> Consumer<H> {
 
     async fn acknowledge(&self, acker: &Acker, applied: Applied, message: &Message) {
         if applied == Applied::Done {
-            self.handler.committed(message);
+            self.handler.committed(message).await;
         }
         self.options.faults.at("amqp/committed").await;
         self.count(match applied {

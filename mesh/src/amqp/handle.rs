@@ -40,9 +40,10 @@ pub trait Handler: Send + Sync + 'static {
         message: &Message,
     ) -> impl Future<Output = Result<(), TxError<Poison>>> + Send;
 
-    /// Called after the commit, at most once and not after a crash: for wake-ups alone.
-    fn committed(&self, message: &Message) {
+    /// Called after the commit and before the acknowledgement, at most once and not after a crash: for wake-ups alone.
+    fn committed(&self, message: &Message) -> impl Future<Output = ()> + Send {
         let _ = message;
+        async {}
     }
 }
 

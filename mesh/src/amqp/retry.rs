@@ -157,7 +157,7 @@ impl<H: Handler> RetryWorker<H> {
         match self.consumer.apply(&message).await {
             Ok(applied) => {
                 if applied == Applied::Done {
-                    self.consumer.handler.committed(&message);
+                    self.consumer.handler.committed(&message).await;
                     self.consumer.count("done");
                 }
                 // Not in the transaction of the effect: a row that is left over only finds its inbox row the next time.

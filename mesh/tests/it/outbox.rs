@@ -1,13 +1,10 @@
 //! The relay: what commits leaves, what is not confirmed stays.
 
-use std::sync::Arc;
-
-use mesh::faults::Faults;
+use mesh::faults::{Faults, Halt};
 use mesh::outbox::append;
 use mesh::pg::TxError;
 use mesh::tasks::Tasks;
 use prost::{Message, Name};
-use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::broker::{Corner, Event, QUEUE, Unheard, halt_at, stop};
@@ -197,27 +194,18 @@ async fn a_crash_between_confirm_and_delete_delivers_twice_and_has_one_effect() 
 async fn a_relay_that_wakes_up_after_its_lease_sends_nothing() {
     let (fixture, corner) = (Fixture::new().await, Corner::new().await);
     append_events(&fixture, 1).await;
-    let (read, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let (reached, released) = (Arc::clone(&read), Arc::clone(&go));
-    let sleepy = Faults::new(move |point| {
-        let (reached, released) = (Arc::clone(&reached), Arc::clone(&released));
-        async move {
-            if point == "outbox/read" {
-                reached.notify_one();
-                released.notified().await;
-            }
-        }
-    });
+    let halt = Halt::default();
+    let sleepy = halt.at("outbox/read");
     // Its way to the broker stays open until it has ended, so that only the lease can hold it back.
     let (first, way) = (Tasks::new(), Tasks::new());
     corner.relay_through(corner.publisher(&way), &fixture.database, &first, sleepy);
-    within("it reads", read.notified()).await;
+    within("it reads", halt.reached()).await;
     corner.relay(&fixture.database, &fixture.tasks, Faults::none());
     until("the other relay takes over", async || {
         rows(&fixture).await == 0
     })
     .await;
-    go.notify_one();
+    halt.go();
     stop(&first).await;
     stop(&way).await;
     assert_eq!(corner.depth(QUEUE).await, Some(1), "published once");
