@@ -16,6 +16,7 @@ use crate::app::issue_tickets::issue_tickets;
 use crate::domain::saga::News;
 use crate::domain::ticket::keys::KeyRing;
 use crate::saga::Sagas;
+use crate::saga::moments::{PAY, TICKETS as ISSUE, UNDO_PAY};
 use crate::saga::turn::{Told, tell};
 
 /// Queue of what happens to payments.
@@ -48,13 +49,22 @@ impl Handler for PaymentNews {
         message: &Message,
     ) -> Result<(), TxError<Poison>> {
         if let Some(told) = read(message)? {
+            if told.news == News::Gone {
+                self.sagas.inner.faults.at(UNDO_PAY.after_effect).await;
+            }
             tell(connection, &told, &self.sagas.inner.timings).await?;
         }
         Ok(())
     }
 
-    fn committed(&self, message: &Message) {
+    async fn committed(&self, message: &Message) {
         if let Ok(Some(told)) = read(message) {
+            let faults = &self.sagas.inner.faults;
+            match told.news {
+                News::Captured => faults.at(PAY.after_result).await,
+                News::Gone => faults.at(UNDO_PAY.after_result).await,
+                News::WrongAmount | News::Declined { .. } | News::Expired => {}
+            }
             self.sagas.wake(told.booking_id);
         }
     }
@@ -105,12 +115,17 @@ impl Handler for Tickets {
         connection: &mut Connection,
         message: &Message,
     ) -> Result<(), TxError<Poison>> {
-        issue_tickets(connection, &self.keys, booking_of(message)?).await?;
+        let faults = &self.sagas.inner.faults;
+        let booking_id = booking_of(message)?;
+        faults.at(ISSUE.before_intent).await;
+        issue_tickets(connection, &self.keys, booking_id, faults).await?;
+        faults.at(ISSUE.after_effect).await;
         Ok(())
     }
 
-    fn committed(&self, message: &Message) {
+    async fn committed(&self, message: &Message) {
         if let Ok(booking_id) = booking_of(message) {
+            self.sagas.inner.faults.at(ISSUE.after_result).await;
             self.sagas.wake(booking_id);
         }
     }

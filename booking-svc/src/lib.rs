@@ -15,4 +15,4 @@ pub mod store;
 
 mod service;
 
-pub use service::{PROGRAM, StartError, serve};
+pub use service::{PROGRAM, StartError, serve, serve_with};

@@ -7,6 +7,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 
+use mesh::faults::Faults;
 use mesh::outbox::Waker;
 use mesh::pg::{Database, TxError};
 use mesh::status::chain;
@@ -25,10 +26,13 @@ use crate::store::sagas::{self, Saga};
 mod book;
 mod confirm;
 mod free;
+pub mod moments;
 pub mod turn;
 
 /// Sagas that one instance works on at once: most wait for payment-svc or for the batcher, not for the processor.
 const AT_ONCE_MAX: usize = 64;
+/// A lease is renewed this often before it ends: twice a renewal may fail.
+const RENEWALS_PER_LEASE: u32 = 3;
 /// Bookings whose change is told to watchers before the oldest is forgotten; a watcher that missed one looks for itself.
 const CHANGES_KEPT: usize = 1024;
 
@@ -49,6 +53,7 @@ pub(crate) struct Inner {
     pub(crate) timings: BookTimings,
     pub(crate) owner: String,
     pub(crate) tasks: Tasks,
+    pub(crate) faults: Faults,
     due: Notify,
     changes: broadcast::Sender<Uuid>,
 }
@@ -79,6 +84,8 @@ pub struct Parts {
     pub owner: String,
     /// Owner of every task.
     pub tasks: Tasks,
+    /// Fault points of tests: those of [`moments`].
+    pub faults: Faults,
 }
 
 impl Sagas {
@@ -97,6 +104,7 @@ impl Sagas {
                 timings: parts.timings,
                 owner: parts.owner,
                 tasks: parts.tasks,
+                faults: parts.faults,
                 due: Notify::new(),
                 changes,
             }),
@@ -132,7 +140,7 @@ impl Sagas {
             match sagas.inner.background.read(read).await {
                 // Somebody else has it when the opener was slow for longer than its lease.
                 Ok(Some(saga)) if saga.lease_gen != 1 => {}
-                Ok(Some(saga)) => sagas.step(saga).await,
+                Ok(Some(saga)) => sagas.take_step(saga).await,
                 Ok(None) => {}
                 Err(problem) => warn!(%saga_id, error = chain(&problem), "saga {saga_id} waits for its lease to end"),
             }
@@ -157,7 +165,7 @@ impl Sagas {
                 };
                 let sagas = self.clone();
                 inner.tasks.spawn("saga book", async move {
-                    sagas.step(saga).await;
+                    sagas.take_step(saga).await;
                     drop(slot);
                 });
             }
@@ -178,6 +186,7 @@ impl Sagas {
             .inner
             .background
             .transaction("claim sagas", async move |connection| {
+                sagas::unpark_overdue(connection).await?;
                 let claimed = sagas::claim_due(connection, &owner, lease, limit).await?;
                 Ok::<_, TxError<Infallible>>(claimed)
             });
@@ -190,16 +199,22 @@ impl Sagas {
         }
     }
 
-    /// Takes the next step of a leased saga, within the trace that opened it.
-    async fn step(&self, saga: Saga) {
+    /// Takes the next step of a saga that is leased as it was read, within the trace that opened it. Whoever holds no lease any more
+    /// writes nothing.
+    pub async fn take_step(&self, saga: Saga) {
         let parent = saga
             .traceparent
             .as_deref()
             .and_then(|text| text.parse().ok());
         let (saga_id, booking_id, at) = (saga.saga_id, saga.booking_id, saga.at);
+        let lease = self.keep_lease(saga_id, saga.lease_gen);
         let step = Box::pin(book::step(self, saga));
         trace::within(parent, async {
-            match step.await {
+            let outcome = tokio::select! {
+                outcome = step => outcome,
+                never = lease => match never {},
+            };
+            match outcome {
                 Ok(()) => info!(%saga_id, %booking_id, step = at.step.name(), "saga {saga_id} took a step"),
                 Err(book::StepError::Fenced) => {
                     info!(%saga_id, "saga {saga_id} is somebody else's now");
@@ -211,5 +226,24 @@ impl Sagas {
         })
         .await;
         self.wake(booking_id);
+    }
+
+    /// Renews a lease while its step takes long, until it is another's.
+    async fn keep_lease(&self, saga_id: Uuid, lease_gen: i64) -> Infallible {
+        let lease = self.inner.timings.lease;
+        loop {
+            tokio::time::sleep(lease / RENEWALS_PER_LEASE).await;
+            let renewed = self.inner.background.read(async move |connection| {
+                sagas::renew(connection, saga_id, lease_gen, lease).await
+            });
+            match renewed.await {
+                Ok(true) => {}
+                // Written under the next generation, or somebody else's: the step finds out by itself.
+                Ok(false) => std::future::pending().await,
+                Err(problem) => {
+                    warn!(%saga_id, error = chain(&problem), "the lease of saga {saga_id} is not renewed")
+                }
+            }
+        }
     }
 }

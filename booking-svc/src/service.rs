@@ -78,6 +78,15 @@ pub enum StartError {
 
 /// Serves until `runtime` is told to stop.
 pub async fn serve(config: Config, runtime: Runtime) -> Result<(), StartError> {
+    serve_with(config, runtime, Faults::none()).await
+}
+
+/// The same; tests halt it at fault points: those of [`crate::saga::moments`], of the relay and of the consumers.
+pub async fn serve_with(
+    config: Config,
+    runtime: Runtime,
+    faults: Faults,
+) -> Result<(), StartError> {
     let keys = Arc::new(ticket_keys(&config).await?);
     let listeners = Listeners::bind(&config.server).await?;
     pg::migrate(&config.database_url, &[MIGRATIONS]).await?;
@@ -91,7 +100,7 @@ pub async fn serve(config: Config, runtime: Runtime) -> Result<(), StartError> {
     database.keep_swept(config.timings.sweep);
 
     let owner = format!("{NAME}/{}", id::new());
-    let (outbox, consumers) = messages(&config, &database, &health, &tasks, &owner)?;
+    let (outbox, consumers) = messages(&config, &database, &health, &tasks, &owner, &faults)?;
 
     let inventory_options = InventoryOptions {
         pool_lock: PoolLock::On,
@@ -115,6 +124,7 @@ pub async fn serve(config: Config, runtime: Runtime) -> Result<(), StartError> {
         timings: config.book,
         owner,
         tasks: tasks.clone(),
+        faults,
     });
     consume(&consumers, &sagas, &keys)?;
 
@@ -147,6 +157,7 @@ fn messages(
     health: &Health,
     tasks: &Tasks,
     owner: &str,
+    faults: &Faults,
 ) -> Result<(Waker, ConsumerOptions), StartError> {
     let events = Events::embedded()?;
     let (url, prefix) = (&config.amqp_url, &config.amqp_prefix);
@@ -160,7 +171,7 @@ fn messages(
         service: NAME.to_owned(),
         owner: owner.to_owned(),
         timings: config.timings.clone(),
-        faults: Faults::none(),
+        faults: faults.clone(),
     };
     let outbox = Relay::start(relay, tasks);
     let consumers = ConsumerOptions {
@@ -169,7 +180,7 @@ fn messages(
         database: database.clone(),
         events,
         timings: config.timings.clone(),
-        faults: Faults::none(),
+        faults: faults.clone(),
     };
     Ok((outbox, consumers))
 }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::domain::booking::{Booking, BookingState};
 use crate::domain::saga::{Direction, Step, give_up, reason};
 use crate::saga::Sagas;
+use crate::saga::moments::UNDO_PAY;
 use crate::saga::turn::carry_out;
 use crate::store::bookings;
 use crate::store::holds::Lock;
@@ -51,6 +52,8 @@ pub type Error = TxError<CancelRefusal>;
 /// Abandons a booking and answers it as it is then.
 pub async fn cancel_booking(sagas: &Sagas, wanted: CancelBooking) -> Result<Booking, Error> {
     let (timings, booking_id) = (sagas.inner.timings, wanted.booking_id);
+    let faults = sagas.inner.faults.clone();
+    faults.at(UNDO_PAY.before_intent).await;
     let cancelled = sagas
         .inner
         .database
@@ -83,6 +86,7 @@ pub async fn cancel_booking(sagas: &Sagas, wanted: CancelBooking) -> Result<Book
                 &timings,
             )
             .await?;
+            faults.at(UNDO_PAY.after_intent).await;
             Ok(first.record(connection, booking.booking_id).await?)
         });
     cancelled.await?;

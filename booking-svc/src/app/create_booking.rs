@@ -13,6 +13,7 @@ use crate::domain::hold::HoldState;
 use crate::domain::saga::{Note, Step};
 use crate::publish;
 use crate::saga::Sagas;
+use crate::saga::moments::{PAY, PIN};
 use crate::saga::turn::later;
 use crate::store::bookings::{self, NewBooking};
 use crate::store::holds::{self, Lock};
@@ -53,6 +54,7 @@ pub async fn create_booking(
             booking_id,
             saga_id,
         } => {
+            sagas.inner.faults.at(PIN.after_result).await;
             let mut changes = sagas.changes();
             sagas.begin(saga_id);
             loop {
@@ -108,6 +110,8 @@ async fn open_once(sagas: &Sagas, wanted: &CreateBooking) -> Result<Opened, Erro
         sagas.inner.timings,
         sagas.inner.owner.clone(),
     );
+    let faults = sagas.inner.faults.clone();
+    faults.at(PIN.before_intent).await;
     let opened = sagas
         .inner
         .database
@@ -143,12 +147,15 @@ async fn open_once(sagas: &Sagas, wanted: &CreateBooking) -> Result<Opened, Erro
                 traceparent: trace::current().map(|trace| trace.to_string()),
             };
             sagas::insert(connection, &saga).await?;
+            faults.at(PIN.after_intent).await;
             bookings::insert(connection, &new, &hold).await?;
             if !holds::turn(connection, hold.hold_id, HoldState::Held, HoldState::Paying).await? {
                 return Err(BookingRefusal::HoldAlreadyBooked.into());
             }
+            faults.at(PIN.after_effect).await;
             sagas::note(connection, saga_id, "open", Note::Ok, 1).await?;
             sagas::note(connection, saga_id, Step::Pin.name(), Note::Ok, 1).await?;
+            faults.at(PAY.before_intent).await;
             sagas::note(connection, saga_id, Step::Pay.name(), Note::Intent, 1).await?;
             outbox::append(connection, &publish::started(booking_id, &hold), booking_id).await?;
             Ok(Opened::New {

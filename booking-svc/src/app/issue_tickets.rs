@@ -2,6 +2,7 @@
 
 use diesel::QueryResult;
 use diesel::result::Error;
+use mesh::faults::Faults;
 use mesh::pg::{self, Connection};
 use mesh::{id, outbox};
 use proto::usher::booking::events::v1::TicketsIssued;
@@ -12,6 +13,7 @@ use crate::domain::booking::{Booking, BookingLine, BookingState};
 use crate::domain::saga::{Direction, Note, Position, State, Step};
 use crate::domain::ticket::code::{Claims, validity};
 use crate::domain::ticket::keys::KeyRing;
+use crate::saga::moments::TICKETS;
 use crate::store::bookings;
 use crate::store::holds::Lock;
 use crate::store::sagas::{self, Moved};
@@ -22,6 +24,7 @@ pub async fn issue_tickets(
     connection: &mut Connection,
     keys: &KeyRing,
     booking_id: Uuid,
+    faults: &Faults,
 ) -> QueryResult<()> {
     let saga = sagas::lock_of_booking(connection, booking_id).await?;
     let booking = bookings::get(connection, booking_id, Lock::ForUpdate).await?;
@@ -38,6 +41,7 @@ pub async fn issue_tickets(
     {
         return Ok(());
     }
+    faults.at(TICKETS.after_intent).await;
     let mut issued = Vec::new();
     for line in &booking.lines {
         for seq in 0..line.quantity {

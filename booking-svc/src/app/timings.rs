@@ -30,6 +30,8 @@ pub struct BookTimings {
     pub retry_base: Duration,
     /// Longest pause between attempts.
     pub retry_cap: Duration,
+    /// A step that fails for this long after its saga was opened is laid aside for a person.
+    pub park_after: Duration,
     /// A confirmed booking without tickets is reminded of them this often.
     pub tickets_after: Duration,
 }
@@ -52,6 +54,7 @@ impl BookTimings {
             lease: Duration::from_secs(30),
             retry_base: Duration::from_secs(1),
             retry_cap: Duration::from_secs(60),
+            park_after: Duration::from_secs(24 * 3_600),
             tickets_after: Duration::from_secs(60),
         }
     }
@@ -75,6 +78,7 @@ impl BookTimings {
             lease: Duration::from_secs(2),
             retry_base: shorter(standard.retry_base),
             retry_cap: shorter(standard.retry_cap),
+            park_after: shorter(standard.park_after),
             tickets_after: shorter(standard.tickets_after),
         }
     }

@@ -12,7 +12,7 @@ use tracing::{error, warn};
 
 use super::Sagas;
 use super::turn::{carry_out, later};
-use super::{confirm, free};
+use super::{confirm, free, moments};
 use crate::app::inventory::Failure;
 use crate::clients::{Known, PaymentOrder};
 use crate::domain::booking::Booking;
@@ -86,7 +86,11 @@ async fn open_payment(sagas: &Sagas, saga: Saga, booking: Booking) -> Result<(),
         method: booking.method,
         expire_time: booking.payment_deadline_time,
     };
-    match sagas.inner.payments.open(&order).await {
+    let faults = &sagas.inner.faults;
+    faults.at(moments::PAY.after_intent).await;
+    let known = sagas.inner.payments.open(&order).await;
+    faults.at(moments::PAY.after_effect).await;
+    match known {
         Known::Open => wait_for_buyer(sagas, saga, &booking).await,
         Known::News(news) => match learn(saga.at, &news) {
             Some(turn) => {
@@ -191,8 +195,13 @@ async fn ask_payment(sagas: &Sagas, saga: Saga, booking: Booking) -> Result<(), 
 
 /// Sells the units: hold, counters, booking and event in the batch of the inventory.
 async fn sell(sagas: &Sagas, saga: Saga, booking: Booking) -> Result<(), StepError> {
+    let faults = &sagas.inner.faults;
+    faults.at(moments::CONFIRM.before_intent).await;
     match confirm::submit(sagas, &saga, &booking).await {
-        Ok(_) => Ok(()),
+        Ok(_) => {
+            faults.at(moments::CONFIRM.after_result).await;
+            Ok(())
+        }
         Err(Failure::Fenced) => Err(StepError::Fenced),
         Err(Failure::Rejected(rejection)) => {
             error!(saga_id = %saga.saga_id, booking_id = %booking.booking_id,
@@ -215,7 +224,11 @@ async fn sell(sagas: &Sagas, saga: Saga, booking: Booking) -> Result<(), StepErr
 /// The event of the confirmation should have led to tickets by now.
 async fn remind_of_tickets(sagas: &Sagas, saga: Saga) -> Result<(), StepError> {
     let now = database_now(sagas).await?;
-    let due = later(now, sagas.inner.timings.tickets_after);
+    let timings = &sagas.inner.timings;
+    if now >= later(saga.create_time, timings.park_after) {
+        return park(sagas, saga, "no tickets were issued").await;
+    }
+    let due = later(now, timings.tickets_after);
     rest(
         sagas,
         &saga,
@@ -228,8 +241,13 @@ async fn remind_of_tickets(sagas: &Sagas, saga: Saga) -> Result<(), StepError> {
 }
 
 async fn give_units_back(sagas: &Sagas, saga: Saga, booking: Booking) -> Result<(), StepError> {
+    let faults = &sagas.inner.faults;
+    faults.at(moments::UNDO_PIN.before_intent).await;
     match free::submit(sagas, &saga, &booking).await {
-        Ok(_) => Ok(()),
+        Ok(_) => {
+            faults.at(moments::UNDO_PIN.after_result).await;
+            Ok(())
+        }
         Err(Failure::Fenced) => Err(StepError::Fenced),
         Err(failure) => try_later(sagas, saga, &failure.to_string()).await,
     }
@@ -268,7 +286,11 @@ async fn try_later(sagas: &Sagas, saga: Saga, problem: &str) -> Result<(), StepE
     let timings = &sagas.inner.timings;
     let attempt = u32::try_from(saga.attempts).unwrap_or_default();
     let pause = random::backoff(attempt, timings.retry_base, timings.retry_cap);
-    let due = later(database_now(sagas).await?, pause);
+    let now = database_now(sagas).await?;
+    if now >= later(saga.create_time, timings.park_after) {
+        return park(sagas, saga, problem).await;
+    }
+    let due = later(now, pause);
     rest(
         sagas,
         &saga,
@@ -278,6 +300,29 @@ async fn try_later(sagas: &Sagas, saga: Saga, problem: &str) -> Result<(), StepE
         },
     )
     .await
+}
+
+/// A step that failed for so long needs a person.
+async fn park(sagas: &Sagas, saga: Saga, problem: &str) -> Result<(), StepError> {
+    let (saga_id, step) = (saga.saga_id, saga.at.step.name());
+    error!(%saga_id, booking_id = %saga.booking_id, "saga {saga_id} is parked at {step}: {problem}");
+    metrics::counter!("usher_saga_alarms_total", "alarm" => "parked").increment(1);
+    let (reason, by) = (
+        format!("{step} failed for too long: {problem}"),
+        sagas.inner.owner.clone(),
+    );
+    let parked = sagas
+        .inner
+        .background
+        .transaction("park saga", async move |connection| {
+            let parked = sagas::park(connection, &saga, &reason, &by).await?;
+            Ok::<_, TxError<Infallible>>(parked)
+        });
+    if parked.await? {
+        Ok(())
+    } else {
+        Err(StepError::Fenced)
+    }
 }
 
 /// How a saga is left until it is due.

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use diesel::QueryResult;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use mesh::faults::Faults;
 use mesh::outbox;
 use mesh::pg::{self, Connection};
 use uuid::Uuid;
 
 use super::Sagas;
+use super::moments::CONFIRM;
 use super::turn::later;
 use crate::app::inventory::{Failure, Rider};
 use crate::domain::booking::Booking;
@@ -25,6 +27,7 @@ struct Confirm {
     saga: Saga,
     booking: Booking,
     tickets_after: std::time::Duration,
+    faults: Faults,
 }
 
 /// Sells what the saga pinned.
@@ -33,6 +36,7 @@ pub(super) async fn submit(sagas: &Sagas, saga: &Saga, booking: &Booking) -> Res
         saga: saga.clone(),
         booking: booking.clone(),
         tickets_after: sagas.inner.timings.tickets_after,
+        faults: sagas.inner.faults.clone(),
     };
     let command = Command::Confirm {
         hold_id: booking.hold_id,
@@ -46,7 +50,12 @@ pub(super) async fn submit(sagas: &Sagas, saga: &Saga, booking: &Booking) -> Res
 
 impl Rider for Confirm {
     fn lock<'a>(&'a self, connection: &'a mut Connection) -> BoxFuture<'a, QueryResult<bool>> {
-        lock_leased(connection, &self.saga).boxed()
+        async move {
+            let ours = lock_leased(connection, &self.saga).await?;
+            self.faults.at(CONFIRM.after_intent).await;
+            Ok(ours)
+        }
+        .boxed()
     }
 
     fn write<'a>(
@@ -84,7 +93,9 @@ impl Rider for Confirm {
                 Note::Ok,
                 lease_gen,
             )
-            .await
+            .await?;
+            self.faults.at(CONFIRM.after_effect).await;
+            Ok(())
         }
         .boxed()
     }

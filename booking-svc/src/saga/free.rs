@@ -5,11 +5,13 @@ use std::sync::Arc;
 use diesel::QueryResult;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use mesh::faults::Faults;
 use mesh::pg::Connection;
 use uuid::Uuid;
 
 use super::Sagas;
 use super::confirm::lock_leased;
+use super::moments::UNDO_PIN;
 use crate::app::inventory::{Failure, Rider};
 use crate::domain::booking::Booking;
 use crate::domain::hold::Hold;
@@ -19,6 +21,7 @@ use crate::store::sagas::{self, Moved, Saga};
 
 struct Free {
     saga: Saga,
+    faults: Faults,
 }
 
 /// Frees what the saga pinned.
@@ -27,16 +30,25 @@ pub(super) async fn submit(sagas: &Sagas, saga: &Saga, booking: &Booking) -> Res
         hold_id: booking.hold_id,
         released: saga.released,
     };
+    let rider = Free {
+        saga: saga.clone(),
+        faults: sagas.inner.faults.clone(),
+    };
     sagas
         .inner
         .inventory
-        .submit_with(command, Arc::new(Free { saga: saga.clone() }))
+        .submit_with(command, Arc::new(rider))
         .await
 }
 
 impl Rider for Free {
     fn lock<'a>(&'a self, connection: &'a mut Connection) -> BoxFuture<'a, QueryResult<bool>> {
-        lock_leased(connection, &self.saga).boxed()
+        async move {
+            let ours = lock_leased(connection, &self.saga).await?;
+            self.faults.at(UNDO_PIN.after_intent).await;
+            Ok(ours)
+        }
+        .boxed()
     }
 
     fn write<'a>(
@@ -65,7 +77,9 @@ impl Rider for Free {
                 Note::UndoOk,
                 lease_gen,
             )
-            .await
+            .await?;
+            self.faults.at(UNDO_PIN.after_effect).await;
+            Ok(())
         }
         .boxed()
     }

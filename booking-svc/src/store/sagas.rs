@@ -37,6 +37,8 @@ pub struct Saga {
     pub released: bool,
     /// Trace of the call that opened it.
     pub traceparent: Option<String>,
+    /// When it was opened.
+    pub create_time: DateTime<Utc>,
 }
 
 #[derive(QueryableByName)]
@@ -61,9 +63,11 @@ struct SagaRow {
     context: Vec<u8>,
     #[diesel(sql_type = Nullable<Text>)]
     traceparent: Option<String>,
+    #[diesel(sql_type = Timestamptz)]
+    create_time: DateTime<Utc>,
 }
 
-const COLUMNS: &str = "saga_id, subject_id, state, direction, step, attempts, lease_gen, deadline_time, context, traceparent";
+const COLUMNS: &str = "saga_id, subject_id, state, direction, step, attempts, lease_gen, deadline_time, context, traceparent, create_time";
 
 /// Context of a saga whose buyer gave up.
 const RELEASED: &[u8] = b"released";
@@ -84,6 +88,7 @@ impl SagaRow {
             deadline_time: self.deadline_time,
             released: self.context == RELEASED,
             traceparent: self.traceparent,
+            create_time: self.create_time,
         })
     }
 }
@@ -190,6 +195,59 @@ pub async fn claim_due(
         .load(connection)
         .await?;
     rows.into_iter().map(SagaRow::read).collect()
+}
+
+/// Renews a lease. False: it is another's, or was given back.
+pub async fn renew(
+    connection: &mut Connection,
+    saga_id: Uuid,
+    lease_gen: i64,
+    lease: Duration,
+) -> QueryResult<bool> {
+    let rows = diesel::sql_query(
+        "UPDATE saga SET lease_until = clock_timestamp() + $3 \
+         WHERE saga_id = $1 AND lease_gen = $2 AND lease_until IS NOT NULL",
+    )
+    .bind::<SqlUuid, _>(saga_id)
+    .bind::<BigInt, _>(lease_gen)
+    .bind::<Interval, _>(interval(lease))
+    .execute(connection)
+    .await?;
+    Ok(rows == 1)
+}
+
+/// Lays a saga aside for a person. False: it is somebody else's now.
+pub async fn park(
+    connection: &mut Connection,
+    saga: &Saga,
+    reason: &str,
+    by: &str,
+) -> QueryResult<bool> {
+    let rows = diesel::sql_query(
+        "UPDATE saga SET state = 'PARKED', park_reason = $3, park_by = $4, park_time = clock_timestamp(), \
+         lease_owner = NULL, lease_until = NULL, lease_gen = lease_gen + 1 WHERE saga_id = $1 AND lease_gen = $2",
+    )
+    .bind::<SqlUuid, _>(saga.saga_id)
+    .bind::<BigInt, _>(saga.lease_gen)
+    .bind::<Text, _>(reason)
+    .bind::<Text, _>(by)
+    .execute(connection)
+    .await?;
+    Ok(rows == 1)
+}
+
+/// What a saga that comes back from PARKED is.
+const UNPARKED: &str = "state = CASE direction WHEN 'FORWARD' THEN 'RUNNING' ELSE 'COMPENSATING' END, \
+     park_reason = NULL, park_by = NULL, park_time = NULL, lease_gen = lease_gen + 1";
+
+/// Brings those back whose payment may keep the units no longer: laying a saga aside does not lay the deadline aside.
+pub async fn unpark_overdue(connection: &mut Connection) -> QueryResult<()> {
+    let query = format!(
+        "UPDATE saga SET {UNPARKED} WHERE saga_id IN (SELECT saga_id FROM saga WHERE state = 'PARKED' AND step = 'pay' \
+         AND deadline_time <= clock_timestamp() FOR UPDATE SKIP LOCKED)"
+    );
+    diesel::sql_query(query).execute(connection).await?;
+    Ok(())
 }
 
 /// What a saga becomes. Its lease ends.

@@ -11,6 +11,7 @@ use booking_svc::saga::{Parts, Sagas};
 use booking_svc::store::inventory::PoolLock;
 use futures_util::future::join_all;
 use mesh::config::Secret;
+use mesh::faults::Faults;
 use mesh::outbox::Waker;
 use mesh::pg::TxError;
 use mesh::tasks::Tasks;
@@ -44,6 +45,7 @@ impl Instance {
             timings: BookTimings::standard(),
             owner: format!("test {}", id::new()),
             tasks: tasks.clone(),
+            faults: Faults::none(),
         });
         Self { sagas, tasks }
     }
