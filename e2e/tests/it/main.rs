@@ -11,6 +11,7 @@ mod closing;
 mod contracts;
 mod docs;
 mod kills;
+mod matrix;
 mod real;
 mod refusals;
 mod storm;

@@ -16,6 +16,7 @@ mod audit;
 mod broker;
 mod digest;
 mod gate;
+mod instance;
 mod process;
 mod purchase;
 mod quiet;
@@ -25,6 +26,7 @@ mod tap;
 
 use broker::Queues;
 pub(crate) use gate::Gate;
+pub(crate) use instance::Instance;
 use process::Process;
 pub(crate) use purchase::{Order, lines, on_site};
 pub(crate) use sale::{Sale, Seats, ShowPlan};
@@ -32,7 +34,7 @@ use storage::Storage;
 use tap::Tap;
 
 /// No condition of these tests takes longer, even on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// Pause between two looks at a condition.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 

@@ -88,6 +88,11 @@ impl Process {
         format!("http://{}", self.admin)
     }
 
+    /// The environment it runs with.
+    pub(crate) fn variables(&self) -> &[(String, String)] {
+        &self.variables
+    }
+
     /// Waits until it says that it is ready.
     pub(crate) async fn ready(&self) {
         let (base, path) = match self.admin.as_str() {

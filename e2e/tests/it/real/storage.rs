@@ -67,6 +67,17 @@ impl Storage {
         rows.iter().map(first).collect()
     }
 
+    /// The same for statements that lock or change rows.
+    pub(crate) async fn locked_texts(&self, sql: &str) -> Vec<String> {
+        let mut connection = self.connection().await;
+        let query = format!("WITH r (t) AS ({sql}) SELECT t::text AS t FROM r");
+        let rows: Vec<Line> = diesel::sql_query(query)
+            .load(&mut *connection)
+            .await
+            .unwrap_or_else(|error| panic!("{sql}: {error}"));
+        rows.into_iter().map(|row| row.t).collect()
+    }
+
     /// The one number that a query answers.
     pub(crate) async fn number(&self, sql: &str) -> i64 {
         self.texts(sql).await.concat().parse().unwrap()
