@@ -236,17 +236,17 @@ pub async fn park(
     Ok(rows == 1)
 }
 
-/// What a saga that comes back from PARKED is.
-const UNPARKED: &str = "state = CASE direction WHEN 'FORWARD' THEN 'RUNNING' ELSE 'COMPENSATING' END, \
-     park_reason = NULL, park_by = NULL, park_time = NULL, lease_gen = lease_gen + 1";
-
-/// Brings those back whose payment may keep the units no longer: laying a saga aside does not lay the deadline aside.
+/// Brings those back whose payment may keep the units no longer: laying a saga aside does not lay the deadline aside. They are WAITING,
+/// so that the payment is asked about and not opened.
 pub async fn unpark_overdue(connection: &mut Connection) -> QueryResult<()> {
-    let query = format!(
-        "UPDATE saga SET {UNPARKED} WHERE saga_id IN (SELECT saga_id FROM saga WHERE state = 'PARKED' AND step = 'pay' \
-         AND deadline_time <= clock_timestamp() FOR UPDATE SKIP LOCKED)"
-    );
-    diesel::sql_query(query).execute(connection).await?;
+    diesel::sql_query(
+        "UPDATE saga SET state = CASE direction WHEN 'FORWARD' THEN 'WAITING' ELSE 'COMPENSATING' END, park_reason = NULL, \
+         park_by = NULL, park_time = NULL, next_run_time = clock_timestamp(), lease_gen = lease_gen + 1 WHERE saga_id IN \
+         (SELECT saga_id FROM saga WHERE state = 'PARKED' AND step = 'pay' AND deadline_time <= clock_timestamp() \
+         FOR UPDATE SKIP LOCKED)",
+    )
+    .execute(connection)
+    .await?;
     Ok(())
 }
 

@@ -7,11 +7,12 @@ use booking_svc::app::timings::BookTimings;
 use booking_svc::clients::Payments;
 use booking_svc::domain::booking::{Booking, BookingRefusal, CreateBooking, Method};
 use booking_svc::domain::hold::Hold;
+use booking_svc::saga::moments::PAY;
 use booking_svc::saga::{Parts, Sagas};
 use booking_svc::store::inventory::PoolLock;
 use futures_util::future::join_all;
 use mesh::config::Secret;
-use mesh::faults::Faults;
+use mesh::faults::{Faults, Halt};
 use mesh::outbox::Waker;
 use mesh::pg::TxError;
 use mesh::tasks::Tasks;
@@ -34,6 +35,10 @@ struct Instance {
 
 impl Instance {
     fn start(world: &World) -> Self {
+        Self::with(world, BookTimings::standard(), Faults::none())
+    }
+
+    fn with(world: &World, timings: BookTimings, faults: Faults) -> Self {
         let tasks = Tasks::new();
         let peers = NOWHERE.parse().unwrap();
         let peer = client::peer("booking-svc", &peers, &Secret::new("a secret")).unwrap();
@@ -42,10 +47,10 @@ impl Instance {
             inventory: world.inventory(PoolLock::On),
             payments: Payments::new(peer),
             outbox: Waker::default(),
-            timings: BookTimings::standard(),
+            timings,
             owner: format!("test {}", id::new()),
             tasks: tasks.clone(),
-            faults: Faults::none(),
+            faults,
         });
         Self { sagas, tasks }
     }
@@ -168,4 +173,84 @@ async fn an_opener_takes_the_first_step_only_while_nobody_else_did() {
             "{meanwhile}"
         );
     }
+}
+
+/// Waits until a query answers `line`.
+async fn until(world: &World, sql: &str, line: &str) {
+    let wait = async {
+        while world.storage.lines(sql).await != [line] {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let ended = tokio::time::timeout(PATIENCE, wait).await;
+    assert!(ended.is_ok(), "never {line:?}: {sql}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_that_takes_longer_than_its_lease_keeps_it() {
+    let world = World::new().await;
+    let timings = BookTimings {
+        lease: Duration::from_millis(300),
+        sweep: Duration::from_millis(10),
+        ..BookTimings::standard()
+    };
+    let halt = Halt::default();
+    let slow = Instance::with(&world, timings, halt.at(PAY.after_intent));
+    let wanted = booking_of(&held(&world, 0).await);
+    slow.book(wanted).await.unwrap();
+    halt.reached().await;
+    let other = Instance::with(&world, timings, Faults::none());
+    // Each renewal moves the end of the lease; after ten of them it would be long over.
+    let mut ends: Vec<String> = Vec::new();
+    while ends.len() < 10 {
+        let now = world
+            .storage
+            .lines("SELECT lease_gen || ' ' || coalesce(lease_until::text, 'none') AS t FROM saga")
+            .await
+            .concat();
+        assert!(now.starts_with("1 2"), "another has it: {now}");
+        if ends.last() != Some(&now) {
+            ends.push(now);
+        }
+    }
+    halt.go();
+    until(
+        &world,
+        "SELECT (lease_gen > 1)::text AS t FROM saga",
+        "true",
+    )
+    .await;
+    slow.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_fails_for_a_day_is_parked_and_frees_its_units_at_the_deadline_all_the_same() {
+    let world = World::new().await;
+    let timings = BookTimings {
+        sweep: Duration::from_millis(10),
+        retry_base: Duration::from_millis(1),
+        retry_cap: Duration::from_millis(10),
+        ask_after: Duration::from_millis(10),
+        ..BookTimings::standard()
+    };
+    let instance = Instance::with(&world, timings, Faults::none());
+    let wanted = booking_of(&held(&world, 0).await);
+    world
+        .storage
+        .sql("ALTER TABLE saga ALTER create_time SET DEFAULT now() - interval '25 hours'")
+        .await;
+    instance.book(wanted).await.unwrap();
+    let saga = "SELECT state || ' ' || (park_reason IS NOT NULL) || ' ' || (park_by IS NOT NULL) AS t FROM saga";
+    until(&world, saga, "PARKED true true").await;
+    let hold = "SELECT state AS t FROM hold";
+    assert_eq!(world.storage.lines(hold).await, ["PAYING"]);
+    world
+        .storage
+        .sql("UPDATE saga SET deadline_time = now()")
+        .await;
+    until(&world, saga, "COMPENSATED false false").await;
+    assert_eq!(world.storage.lines(hold).await, ["EXPIRED"]);
+    assert_eq!(world.faults().await, Vec::<String>::new());
+    instance.stop().await;
 }
