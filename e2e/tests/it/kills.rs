@@ -112,7 +112,7 @@ async fn the_broker_is_killed_with_a_message_in_work() {
 }
 
 /// kill -9 of RabbitMQ; returns when it answers again.
-fn kill_broker() {
+pub(crate) fn kill_broker() {
     let command = ProcessEnv.get("USHER_STACK_CMD").expect(
         "USHER_STACK_CMD is not set: run `make test`, or `dev/stack up --name test` and `. .run/test/env`",
     );

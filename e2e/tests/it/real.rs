@@ -27,7 +27,7 @@ mod tap;
 use broker::Queues;
 pub(crate) use gate::Gate;
 pub(crate) use instance::Instance;
-use process::Process;
+pub(crate) use process::Process;
 pub(crate) use purchase::{Order, lines, on_site};
 pub(crate) use sale::{Sale, Seats, ShowPlan};
 use storage::Storage;
@@ -36,7 +36,7 @@ use tap::Tap;
 /// No condition of these tests takes longer, even on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// Pause between two looks at a condition.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Two meshes at once would only wait for each other's two cores.
 static TURN: Mutex<()> = Mutex::const_new(());
@@ -181,6 +181,11 @@ impl RealMesh {
             .lines()
             .find_map(|line| line.strip_prefix(counter));
         line.map_or(0, |value| value.trim().parse().unwrap())
+    }
+
+    /// Hands a process over to a test that kills it while others use the mesh.
+    pub(crate) fn take(&mut self, name: &str) -> Process {
+        self.processes.remove(name).unwrap()
     }
 
     /// Ends one process as a power cut would.
