@@ -210,9 +210,13 @@ impl RealMesh {
         &self.key
     }
 
-    /// Sends a call that has to succeed.
+    /// Sends a call that has to succeed; where the mesh is full it is sent again.
     pub(crate) async fn ask(&self, call: &Call) -> Answer {
-        let answer = self.rest.send(call).await.unwrap();
+        let answer = until(&format!("room for {}", call.title()), async || {
+            let answer = self.rest.send(call).await.unwrap();
+            (answer.status != 429).then_some(answer)
+        })
+        .await;
         assert!(
             answer.is_ok(),
             "{}: {} {}",

@@ -16,14 +16,23 @@ impl Payment {
         ladder: &Ladder,
         now: DateTime<Utc>,
     ) -> Option<Change> {
-        let looked_back = self.has_ended_without_money();
+        let looks_back = self.has_ended_without_money() && self.attempt.is_some();
+        let unheard = matches!(finding, Finding::Unknown { .. });
         let change = match self.find(finding, ladder, now) {
-            None if looked_back && self.attempt.is_some() => {
-                self.change(self.state, Cause::Inquiry, "nothing new".to_owned())
-            }
+            None if looks_back && unheard => return Some(self.look_again(ladder, now)),
+            None if looks_back => self.change(self.state, Cause::Inquiry, "nothing new".to_owned()),
             change => change?,
         };
         Some(self.look_back(change, ladder, now))
+    }
+
+    /// A look back that nobody answered was none.
+    fn look_again(&mut self, ladder: &Ladder, now: DateTime<Utc>) -> Change {
+        let checks = self.checks.saturating_add(1);
+        let change = self.change(self.state, Cause::Inquiry, "no answer".to_owned());
+        self.checks = checks;
+        self.next_check_time = Some(ladder.next(checks, now));
+        change
     }
 
     fn find(&mut self, finding: Finding, ladder: &Ladder, now: DateTime<Utc>) -> Option<Change> {

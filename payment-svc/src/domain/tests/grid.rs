@@ -345,9 +345,13 @@ fn an_end_without_money_is_looked_back_at_and_late_money_goes_back_once() {
         let _ = payment.found(Finding::Nothing, &ladder, at(read)).unwrap();
     }
     assert_eq!(payment.state, State::Cancelled);
-    // Sent until 6 s: 10 minutes, 1 hour and 24 hours from then.
+    // Sent until 6 s: 10 minutes, 1 hour and 24 hours from then. Silence is no look.
     for next in [606, 3_606, 86_406] {
         assert_eq!(payment.next_check_time, Some(at(next)));
+        let why = "503".to_owned();
+        let silence = Finding::Unknown { why };
+        let _ = payment.found(silence, &ladder, at(next)).unwrap();
+        assert_eq!(payment.next_check_time, Some(ladder.next(1, at(next))));
         let change = payment.found(Finding::Nothing, &ladder, at(next)).unwrap();
         assert_eq!((change.to, change.events.len()), (State::Cancelled, 0));
     }
