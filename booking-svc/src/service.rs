@@ -18,6 +18,7 @@ use proto::usher::booking::v1::booking_service_server::BookingServiceServer;
 use proto::usher::booking::v1::inventory_service_server::InventoryServiceServer;
 use proto::usher::booking::v1::ticket_service_server::TicketServiceServer;
 use thiserror::Error;
+use tracing::info;
 
 use crate::app::catalogue::Catalogue;
 use crate::app::inventory::{Inventory, InventoryOptions, sweep};
@@ -100,6 +101,7 @@ pub async fn serve_with(
     database.keep_swept(config.timings.sweep);
 
     let owner = format!("{NAME}/{}", id::new());
+    info!(owner, "leases are taken as {owner}");
     let (outbox, consumers) = messages(&config, &database, &health, &tasks, &owner, &faults)?;
 
     let inventory_options = InventoryOptions {

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use mesh::client::pool::Repeatable;
 use mesh::descriptors::{self, BrokenDescriptors};
 use mesh::health::Health;
 use mesh::identity::{JwksError, TokenVerifier};
@@ -212,7 +213,8 @@ async fn contracts(config: &Config) -> Result<Contracts, EdgeError> {
         }
     };
     let mut services = Vec::new();
-    let mut channels = HashMap::new();
+    let repeatable = Repeatable::of(&pool);
+    let mut instances = HashMap::new();
     for (package, peers) in config.routes.iter() {
         let before = services.len();
         let own = pool
@@ -222,14 +224,14 @@ async fn contracts(config: &Config) -> Result<Contracts, EdgeError> {
         if services.len() == before {
             return Err(EdgeError::UnknownPackage(package.to_owned()));
         }
-        channels.insert(package.to_owned(), peers.channel()?);
+        instances.insert(package.to_owned(), peers.pool(repeatable.clone())?);
     }
     let services: Vec<_> = services.iter().map(String::as_str).collect();
     let policies = Policies::of_services(&pool, &services)?;
     Ok(Contracts {
         pool,
         policies,
-        channels,
+        peers: instances,
         address_factor: config.address_factor,
     })
 }

@@ -5,9 +5,9 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use http::uri::PathAndQuery;
+use mesh::client::pool::Pool;
 use mesh::policy::{Access, Policies, Policy};
 use prost_reflect::{DescriptorPool, MethodDescriptor};
-use tonic::transport::Channel;
 use transcode::{Failure, Match, Miss, Router};
 
 use crate::edge::EdgeError;
@@ -36,7 +36,7 @@ impl Side {
 pub(crate) struct Contracts {
     pub(crate) pool: DescriptorPool,
     pub(crate) policies: Policies,
-    pub(crate) channels: HashMap<String, Channel>,
+    pub(crate) peers: HashMap<String, Pool>,
     pub(crate) address_factor: NonZeroU32,
 }
 
@@ -45,7 +45,7 @@ pub(crate) struct Entry {
     pub(crate) policy: Arc<Policy>,
     pub(crate) rates: Option<Rates>,
     pub(crate) path: PathAndQuery,
-    pub(crate) channel: Channel,
+    pub(crate) peer: Pool,
 }
 
 /// The methods of one listener.
@@ -57,10 +57,7 @@ pub(crate) struct Table {
 
 impl Contracts {
     fn policy(&self, method: &MethodDescriptor) -> Option<Arc<Policy>> {
-        if !self
-            .channels
-            .contains_key(method.parent_file().package_name())
-        {
+        if !self.peers.contains_key(method.parent_file().package_name()) {
             return None;
         }
         self.policies.get(&grpc_path(method))
@@ -74,10 +71,7 @@ impl Contracts {
                 .map(|rate| Rates::new(rate, self.address_factor)),
             policy,
             path: PathAndQuery::try_from(grpc_path(method)).ok()?,
-            channel: self
-                .channels
-                .get(method.parent_file().package_name())?
-                .clone(),
+            peer: self.peers.get(method.parent_file().package_name())?.clone(),
         })
     }
 }

@@ -31,12 +31,9 @@ pub(crate) async fn call(
 ) -> Result<Bytes, Status> {
     let mut request = Request::from_parts(metadata, Extensions::default(), message);
     request.set_timeout(budget);
-    let mut client = Grpc::new(entry.channel.clone()).max_decoding_message_size(RESPONSE_BYTES_MAX);
+    let mut client = Grpc::new(entry.peer.clone()).max_decoding_message_size(RESPONSE_BYTES_MAX);
     let call = async {
-        client
-            .ready()
-            .await
-            .map_err(|error| Status::from_error(Box::new(error)))?;
+        client.ready().await.map_err(Status::from_error)?;
         client.unary(request, entry.path.clone(), Raw).await
     };
     match timeout(budget, call).await {

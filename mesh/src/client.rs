@@ -8,12 +8,16 @@ use thiserror::Error;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Endpoint;
 use tonic::{Request, Status};
 
+use self::pool::{Pool, Repeatable};
 use crate::config::Secret;
+use crate::descriptors::{self, BrokenDescriptors};
 use crate::identity::{MESH_IDENTITY, MESH_TOKEN};
 use crate::trace::{self, TRACEPARENT};
+
+pub mod pool;
 
 /// A peer of the same network answers a connect at once, or is gone.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -58,12 +62,12 @@ impl PeerList {
         &self.0
     }
 
-    /// One channel that balances over the addresses and connects when it is first used.
-    pub fn channel(&self) -> Result<Channel, tonic::transport::Error> {
+    /// One service over all addresses; each is connected to when it is first used.
+    pub fn pool(&self, repeatable: Repeatable) -> Result<Pool, tonic::transport::Error> {
         let endpoints = self.0.iter().map(|address| endpoint(address));
-        Ok(Channel::balance_list(
-            endpoints.collect::<Result<Vec<_>, _>>()?.into_iter(),
-        ))
+        let endpoints: Vec<Endpoint> = endpoints.collect::<Result<_, _>>()?;
+        let channels = endpoints.iter().map(Endpoint::connect_lazy);
+        Ok(Pool::new(channels, repeatable))
     }
 }
 
@@ -78,7 +82,7 @@ fn endpoint(address: &str) -> Result<Endpoint, tonic::transport::Error> {
 }
 
 /// What a generated client of a peer is made of.
-pub type Peer = InterceptedService<Channel, Member>;
+pub type Peer = InterceptedService<Pool, Member>;
 
 /// Why a peer cannot be called.
 #[derive(Debug, Error)]
@@ -86,6 +90,9 @@ pub enum ClientError {
     /// The addresses are wrong.
     #[error("the addresses of the peer are wrong")]
     Address(#[from] tonic::transport::Error),
+    /// The contracts are broken.
+    #[error(transparent)]
+    Descriptors(#[from] BrokenDescriptors),
     /// The secret has characters that metadata cannot carry.
     #[error("the mesh token has characters that a header cannot carry")]
     Token,
@@ -95,8 +102,9 @@ pub enum ClientError {
 pub fn peer(service: &'static str, peers: &PeerList, token: &Secret) -> Result<Peer, ClientError> {
     let mut proof: MetadataValue<Ascii> = token.expose().parse().map_err(|_| ClientError::Token)?;
     proof.set_sensitive(true);
+    let repeatable = Repeatable::of(&descriptors::pool()?);
     Ok(InterceptedService::new(
-        peers.channel()?,
+        peers.pool(repeatable)?,
         Member { service, proof },
     ))
 }

@@ -20,6 +20,16 @@ pub fn jitter(limit: Duration) -> Duration {
     limit.mul_f64(rand::rng().random_range(0.0..=1.0))
 }
 
+/// A number below `limit`; 0 when that is 0.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the seam")]
+pub fn below(limit: usize) -> usize {
+    match limit {
+        0 => 0,
+        limit => rand::rng().random_range(0..limit),
+    }
+}
+
 /// Waiting time before attempt `attempt` (from 0): `base` doubled each time up to `cap`, half of it fixed and half random.
 #[must_use]
 pub fn backoff(attempt: u32, base: Duration, cap: Duration) -> Duration {

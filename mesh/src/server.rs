@@ -49,6 +49,7 @@ mod request_size;
 
 pub use config::{ServerConfig, read_mesh_token};
 pub use context::{Deadline, caller, deadline};
+pub use deadline::grpc_timeout;
 pub use listeners::Listeners;
 pub use request_id::REQUEST_ID;
 

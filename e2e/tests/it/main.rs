@@ -12,6 +12,7 @@ mod contracts;
 mod docs;
 mod kills;
 mod matrix;
+mod pairs;
 mod provider;
 mod real;
 mod refusals;

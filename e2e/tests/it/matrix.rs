@@ -17,7 +17,7 @@ use mesh::identity::Role;
 use serde_json::Value;
 
 mod second;
-mod story;
+pub(crate) mod story;
 
 use crate::real::{Instance, RealMesh, Sale, Seats, ShowPlan, Timings, until};
 use second::Second;

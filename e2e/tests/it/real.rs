@@ -62,7 +62,7 @@ pub(crate) struct RealMesh {
     pub(crate) payment: Storage,
     /// The wire between booking-svc and the broker.
     pub(crate) tap: Tap,
-    processes: BTreeMap<&'static str, Process>,
+    processes: BTreeMap<String, Process>,
     queues: Queues,
     key: SigningKey,
     folder: PathBuf,
@@ -72,6 +72,15 @@ pub(crate) struct RealMesh {
 impl RealMesh {
     /// Starts pg-sim, payment-svc, booking-svc and edge-proxy and waits until all are ready.
     pub(crate) async fn start(timings: Timings) -> Self {
+        Self::start_with(timings, &[""]).await
+    }
+
+    /// The same with two instances of payment-svc and booking-svc; the second ones are called `payment-svc.2` and `booking-svc.2`.
+    pub(crate) async fn start_pairs(timings: Timings) -> Self {
+        Self::start_with(timings, &["", ".2"]).await
+    }
+
+    async fn start_with(timings: Timings, instances: &[&str]) -> Self {
         let turn = TURN.lock().await;
         let folder = std::env::temp_dir().join(format!("usher-e2e-{}", id::new().simple()));
         std::fs::create_dir(&folder).unwrap();
@@ -92,11 +101,11 @@ impl RealMesh {
             folder,
             _turn: turn,
         };
-        mesh.launch(timings, &prefix).await;
+        mesh.launch(timings, &prefix, instances).await;
         mesh
     }
 
-    async fn launch(&mut self, timings: Timings, prefix: &str) {
+    async fn launch(&mut self, timings: Timings, prefix: &str, instances: &[&str]) {
         let secret = id::new().simple().to_string();
         let sim = self.run("pg-sim", &[("USHER_TOSS_SECRET", &secret)]).await;
         let member = self.member(timings, prefix);
@@ -109,7 +118,7 @@ impl RealMesh {
             ("USHER_TOSS_URL", &sim),
         ]);
         payment.push(("USHER_TOSS_SECRET", &secret));
-        let payment = self.run("payment-svc", &payment).await;
+        let payment = self.run_all("payment-svc", instances, &payment).await;
 
         let url = self.booking.url().expose().to_owned();
         let keys = self.folder.join("ticket-keys.json").display().to_string();
@@ -122,7 +131,7 @@ impl RealMesh {
         let url = amqp_url();
         let tapped = url.replace(host_of(&url), self.tap.address());
         booking.push(("USHER_AMQP_URL", &tapped));
-        let booking = self.run("booking-svc", &booking).await;
+        let booking = self.run_all("booking-svc", instances, &booking).await;
 
         let routes = format!("usher.booking.v1={booking};usher.payment.v1={payment}");
         let mut edge = member;
@@ -152,10 +161,24 @@ impl RealMesh {
         ]
     }
 
-    async fn run(&mut self, name: &'static str, variables: &[(&str, &str)]) -> String {
+    /// Runs the instances of a service; answers their addresses, as variables list them.
+    async fn run_all(
+        &mut self,
+        name: &str,
+        instances: &[&str],
+        variables: &[(&str, &str)],
+    ) -> String {
+        let mut addresses = Vec::new();
+        for instance in instances {
+            addresses.push(self.run(&format!("{name}{instance}"), variables).await);
+        }
+        addresses.join(",")
+    }
+
+    async fn run(&mut self, name: &str, variables: &[(&str, &str)]) -> String {
         let process = Process::start(name, &self.folder, variables).await;
         let address = process.address();
-        self.processes.insert(name, process);
+        self.processes.insert(name.to_owned(), process);
         address
     }
 
@@ -181,6 +204,11 @@ impl RealMesh {
             .lines()
             .find_map(|line| line.strip_prefix(counter));
         line.map_or(0, |value| value.trim().parse().unwrap())
+    }
+
+    /// One process.
+    pub(crate) fn process(&self, name: &str) -> &Process {
+        &self.processes[name]
     }
 
     /// Hands a process over to a test that kills it while others use the mesh.

@@ -28,11 +28,7 @@ pub(super) async fn layer(
     let Some(policy) = stack.policies.get(request.uri().path()) else {
         return next.run(request).await; // `authorize` refuses it
     };
-    let asked = request
-        .headers()
-        .get("grpc-timeout")
-        .and_then(|value| value.to_str().ok());
-    let budget = match asked.and_then(parse) {
+    let budget = match grpc_timeout(request.headers()) {
         Some(asked) => policy
             .deadline
             .min(asked.saturating_sub(MARGIN.min(asked / 10))),
@@ -57,6 +53,13 @@ fn refusal() -> Status {
     DEADLINE_PASSED
         .refuse("the call did not end within its deadline")
         .into()
+}
+
+/// How much time the caller of these headers gives.
+#[must_use]
+pub fn grpc_timeout(headers: &http::HeaderMap) -> Option<Duration> {
+    let value = headers.get("grpc-timeout")?;
+    value.to_str().ok().and_then(parse)
 }
 
 /// Value of a `grpc-timeout` header: at most 8 digits and a unit.

@@ -13,6 +13,7 @@ mod idempotency;
 mod migrate;
 mod outage;
 mod outbox;
+mod peer;
 mod retry;
 mod support;
 mod sweep;

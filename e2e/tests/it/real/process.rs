@@ -12,7 +12,7 @@ use super::until;
 const SHOWN_LINES: usize = 20;
 
 pub(crate) struct Process {
-    name: &'static str,
+    name: String,
     variables: Vec<(String, String)>,
     folder: PathBuf,
     child: Child,
@@ -22,17 +22,13 @@ pub(crate) struct Process {
 
 impl Process {
     /// Starts `name` on free ports and waits for its addresses.
-    pub(crate) async fn start(
-        name: &'static str,
-        folder: &Path,
-        variables: &[(&str, &str)],
-    ) -> Self {
+    pub(crate) async fn start(name: &str, folder: &Path, variables: &[(&str, &str)]) -> Self {
         let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let variables: Vec<_> = variables.iter().map(own).collect();
         let free = "127.0.0.1:0";
         let child = spawn(name, folder, &variables, free, free);
         let mut process = Self {
-            name,
+            name: name.to_owned(),
             variables,
             folder: folder.to_owned(),
             child,
@@ -48,7 +44,7 @@ impl Process {
         self.kill();
         std::fs::remove_file(self.addresses()).unwrap();
         self.child = spawn(
-            self.name,
+            &self.name,
             &self.folder,
             &self.variables,
             &self.listen,
@@ -113,10 +109,31 @@ impl Process {
         self.child.wait().unwrap();
     }
 
+    /// Sends a signal, such as STOP, CONT or TERM.
+    pub(crate) fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", signal, &pid]).status();
+        assert!(sent.unwrap().success(), "{signal} to {}", self.name);
+    }
+
+    /// Waits until it has ended by itself.
+    pub(crate) async fn ended(&mut self) {
+        let what = format!("{} ends", self.name);
+        let child = &mut self.child;
+        let status = until(&what, async || child.try_wait().unwrap()).await;
+        assert!(status.success(), "{what}: {status}");
+    }
+
+    /// Whether its log has a line with this text.
+    pub(crate) fn logged(&self, text: &str) -> bool {
+        let log = std::fs::read_to_string(log(&self.folder, &self.name));
+        log.unwrap_or_default().contains(text)
+    }
+
     /// What a failed test shows of a process: all but the lines of normal life.
     #[expect(clippy::print_stderr, reason = "the story of a failed test")]
     pub(crate) fn print_log(&self) {
-        let text = std::fs::read_to_string(log(&self.folder, self.name)).unwrap_or_default();
+        let text = std::fs::read_to_string(log(&self.folder, &self.name)).unwrap_or_default();
         let odd = |line: &&str| !line.contains("\"level\":\"INFO\"");
         let lines: Vec<&str> = text.lines().filter(odd).collect();
         let from = lines.len().saturating_sub(SHOWN_LINES);
@@ -130,7 +147,7 @@ impl Process {
     }
 
     fn addresses(&self) -> PathBuf {
-        addresses(&self.folder, self.name)
+        addresses(&self.folder, &self.name)
     }
 }
 
@@ -187,6 +204,8 @@ fn kept() -> impl Iterator<Item = (&'static str, String)> {
 /// The binary beside the tests' own: `target/debug/deps/it-1234` and `target/debug/<name>`.
 fn binary(name: &str) -> PathBuf {
     let own = std::env::current_exe().unwrap();
+    // Of several instances the second is called `name.2`.
+    let name = name.split('.').next().unwrap();
     let path = own.parent().unwrap().parent().unwrap().join(name);
     assert!(
         path.exists(),

@@ -1,0 +1,300 @@
+//! Calls over the instances of a peer: to the less busy of two that answer, and once more elsewhere when one does not.
+//!
+//! What tonic's own balancer lacks: an instance that refuses connections looks idle to it and attracts every call.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http::request::Parts;
+use http_body_util::{BodyExt, Full};
+use prost_reflect::DescriptorPool;
+use prost_types::method_options::IdempotencyLevel;
+use tokio::time::{Instant, sleep};
+use tonic::Code;
+use tonic::body::Body;
+use tonic::transport::Channel;
+use tower::retry::budget::{Budget, TpsBudget};
+use tower::{BoxError, Service, ServiceExt};
+
+use crate::random;
+use crate::server::grpc_timeout;
+
+/// Tries of one call, the first included: a second instance, and one more for a restart that rolls on meanwhile.
+const TRIES_MAX: u32 = 3;
+/// Retries in 100 calls at most, beside [`RETRIES_PER_SECOND`]: a peer that is down is not drowned when it comes back.
+const RETRY_SHARE: f32 = 0.2;
+/// Retries that are always allowed, for peers with few calls.
+const RETRIES_PER_SECOND: u32 = 10;
+/// How long a call counts towards the share.
+const BUDGET_TIME: Duration = Duration::from_secs(10);
+/// Full jitter before the second try, doubled for the third: long enough not to meet the same moment, short beside any deadline.
+const PAUSE: Duration = Duration::from_millis(20);
+/// An instance that did not answer is left alone this long, doubled with each failure up to [`PROBATION_MAX`].
+const PROBATION: Duration = Duration::from_millis(200);
+/// Longest probation: never away for good.
+const PROBATION_MAX: Duration = Duration::from_secs(5);
+
+/// Methods that may be sent again: those whose contract says NO_SIDE_EFFECTS or IDEMPOTENT, and whose request is one message.
+#[derive(Clone, Debug)]
+pub struct Repeatable(Arc<BTreeSet<String>>);
+
+impl Repeatable {
+    /// The methods of these contracts.
+    #[must_use]
+    pub fn of(contracts: &DescriptorPool) -> Self {
+        let methods = contracts.services().flat_map(|service| {
+            let methods: Vec<_> = service.methods().collect();
+            methods
+        });
+        let repeatable = methods.filter(|method| {
+            let options = method.method_descriptor_proto().options.as_ref();
+            let level = options.map_or(IdempotencyLevel::IdempotencyUnknown, |options| {
+                options.idempotency_level()
+            });
+            level != IdempotencyLevel::IdempotencyUnknown && !method.is_client_streaming()
+        });
+        let path = |method: prost_reflect::MethodDescriptor| {
+            format!("/{}/{}", method.parent_service().full_name(), method.name())
+        };
+        Self(Arc::new(repeatable.map(path).collect()))
+    }
+}
+
+/// The instances of a peer as one service. Clones share what is known of them.
+#[derive(Clone)]
+pub struct Pool {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    instances: Vec<Instance>,
+    repeatable: Repeatable,
+    budget: TpsBudget,
+}
+
+/// One address, and how it has answered lately.
+struct Instance {
+    channel: Channel,
+    in_flight: AtomicUsize,
+    health: Mutex<Probation>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Probation {
+    failures: u32,
+    until: Option<Instant>,
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Pool")
+            .field("instances", &self.inner.instances.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Pool {
+    /// Calls over these channels, one an instance.
+    #[must_use]
+    pub fn new(channels: impl IntoIterator<Item = Channel>, repeatable: Repeatable) -> Self {
+        let instance = |channel| Instance {
+            channel,
+            in_flight: AtomicUsize::new(0),
+            health: Mutex::default(),
+        };
+        let inner = Inner {
+            instances: channels.into_iter().map(instance).collect(),
+            repeatable,
+            budget: TpsBudget::new(BUDGET_TIME, RETRIES_PER_SECOND, RETRY_SHARE),
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+}
+
+type Answer = Result<http::Response<Body>, BoxError>;
+
+impl Service<http::Request<Body>> for Pool {
+    type Response = http::Response<Body>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let inner = Arc::clone(&self.inner);
+        Box::pin(async move { inner.call(request).await })
+    }
+}
+
+impl Inner {
+    async fn call(&self, request: http::Request<Body>) -> Answer {
+        if !self.repeatable.0.contains(request.uri().path()) {
+            let instance = self.pick(None)?;
+            return instance.send(request).await;
+        }
+        let (parts, body) = request.into_parts();
+        let body = body.collect().await?.to_bytes();
+        let end = grpc_timeout(&parts.headers).map(|time| Instant::now() + time);
+        self.budget.deposit();
+        let mut last: Option<&Instance> = None;
+        let mut tries = 0;
+        loop {
+            let instance = self.pick(last)?;
+            let answer = instance.send(request_with(&parts, &body, end)).await;
+            tries += 1;
+            let pause = random::jitter(PAUSE * tries);
+            let in_time = end.is_none_or(|end| Instant::now() + pause < end);
+            if !unheard(&answer) || tries == TRIES_MAX || !in_time || !self.budget.withdraw() {
+                return answer;
+            }
+            metrics::counter!("usher_client_retries_total").increment(1);
+            sleep(pause).await;
+            last = Some(instance);
+        }
+    }
+
+    /// The less busy of two random instances that answer; if none does, of all. Not the one that was tried just now, if there is another.
+    fn pick(&self, last: Option<&Instance>) -> Result<&Instance, BoxError> {
+        let now = Instant::now();
+        let others = || {
+            let last = last.map(std::ptr::from_ref);
+            let instances = self.instances.iter();
+            instances.filter(move |instance| Some(std::ptr::from_ref(*instance)) != last)
+        };
+        let mut candidates: Vec<&Instance> = others().filter(|it| it.answers(now)).collect();
+        if candidates.is_empty() {
+            candidates = others().collect();
+        }
+        if candidates.is_empty() {
+            candidates = self.instances.iter().collect();
+        }
+        let one = candidates.get(random::below(candidates.len()));
+        let two = candidates.get(random::below(candidates.len()));
+        let least = one.into_iter().chain(two).min_by_key(|it| it.in_flight());
+        least
+            .copied()
+            .ok_or_else(|| "the peer has no address".into())
+    }
+}
+
+impl Instance {
+    async fn send(&self, request: http::Request<Body>) -> Answer {
+        let _counted = InFlight::new(&self.in_flight);
+        let answer = self.channel.clone().oneshot(request).await;
+        let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+        match &answer {
+            Ok(_) => *health = Probation::default(),
+            Err(_) => {
+                let time = PROBATION.saturating_mul(2_u32.saturating_pow(health.failures));
+                health.failures = health.failures.saturating_add(1);
+                health.until = Some(Instant::now() + time.min(PROBATION_MAX));
+            }
+        }
+        Ok(answer?)
+    }
+
+    fn answers(&self, now: Instant) -> bool {
+        let health = *self.health.lock().unwrap_or_else(PoisonError::into_inner);
+        health.until.is_none_or(|until| until <= now)
+    }
+
+    fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+}
+
+/// Counts a call as long as it lives.
+struct InFlight<'a>(&'a AtomicUsize);
+
+impl<'a> InFlight<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The request once more, with the time that is left.
+fn request_with(parts: &Parts, body: &Bytes, end: Option<Instant>) -> http::Request<Body> {
+    let mut parts = parts.clone();
+    if let Some(end) = end {
+        let left = end.saturating_duration_since(Instant::now());
+        // At most 8 digits: deadlines are minutes, microseconds of them fit.
+        if let Ok(value) = format!("{}u", left.as_micros().min(99_999_999)).parse() {
+            parts.headers.insert("grpc-timeout", value);
+        }
+    }
+    http::Request::from_parts(parts, Body::new(Full::new(body.clone())))
+}
+
+/// Whether nobody took the call, or somebody who said that another one might.
+fn unheard(answer: &Answer) -> bool {
+    match answer {
+        Err(_) => true,
+        Ok(response) => code(response.headers()) == Some(Code::Unavailable),
+    }
+}
+
+/// The status of an answer that is nothing but a status.
+fn code(headers: &HeaderMap) -> Option<Code> {
+    headers
+        .get("grpc-status")
+        .map(|value| Code::from_bytes(value.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Microseconds that a request with this end tells.
+    fn told(end: Option<Instant>) -> Option<u64> {
+        let request = http::Request::builder().header("grpc-timeout", "9S");
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        let request = request_with(&parts, &Bytes::new(), end);
+        let text = request.headers()["grpc-timeout"]
+            .to_str()
+            .unwrap()
+            .to_owned();
+        text.strip_suffix('u').map(|digits| digits.parse().unwrap())
+    }
+
+    #[test]
+    fn every_try_tells_the_time_that_is_left() {
+        let now = Instant::now();
+        let second = told(Some(now + Duration::from_secs(1))).unwrap();
+        assert!((1..=1_000_000).contains(&second), "{second}");
+        assert_eq!(told(Some(now)), Some(0));
+        assert_eq!(
+            told(Some(now + Duration::from_secs(3_600))),
+            Some(99_999_999)
+        );
+        assert_eq!(told(None), None, "as the caller said it");
+    }
+
+    #[test]
+    fn only_methods_that_say_so_are_repeated() {
+        let repeatable = Repeatable::of(&crate::descriptors::pool().unwrap());
+        let is = |path: &str| repeatable.0.contains(path);
+        assert!(is("/usher.booking.v1.BookingService/CreateBooking"));
+        assert!(is("/usher.booking.v1.BookingService/GetBooking"));
+        assert!(!is("/grpc.health.v1.Health/Check"));
+    }
+}
