@@ -13,8 +13,10 @@ use tonic::{Request, Status};
 
 use self::pool::{Pool, Repeatable};
 use crate::config::Secret;
+use crate::deadline;
 use crate::descriptors::{self, BrokenDescriptors};
 use crate::identity::{MESH_IDENTITY, MESH_TOKEN};
+use crate::server::parse_timeout;
 use crate::trace::{self, TRACEPARENT};
 
 pub mod pool;
@@ -27,6 +29,9 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Calls in flight to one endpoint; tonic's own hidden buffer of 1,024 would only hide that the peer is slow.
 const CALLS_PER_ENDPOINT_MAX: usize = 500;
+
+/// What a peer is not given of the caller's time: its answer has to travel back and be passed on.
+const MARGIN: Duration = Duration::from_millis(5);
 
 /// Addresses of the instances of one service: `http://a:1,http://b:2`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,6 +135,13 @@ impl Interceptor for Member {
         let metadata = request.metadata_mut();
         metadata.insert(MESH_IDENTITY, MetadataValue::from_static(self.service));
         metadata.insert(MESH_TOKEN, self.proof.clone());
+        if let Some(left) = deadline::left() {
+            let asked = metadata.get("grpc-timeout");
+            let asked = asked.and_then(|value| parse_timeout(value.to_str().ok()?));
+            let left = left.saturating_sub(MARGIN);
+            request.set_timeout(asked.map_or(left, |asked| asked.min(left)));
+        }
+        let metadata = request.metadata_mut();
         if let Some(trace) = trace::current()
             && let Ok(value) = trace.child().to_string().parse()
         {
@@ -139,7 +151,7 @@ impl Interceptor for Member {
     }
 }
 
-/// A request that has to be answered within `limit`; the peer is told, too.
+/// A request that has to be answered within `limit`; the peer is told, too. Within a call it gets no more than the caller has left.
 pub fn request<T>(message: T, limit: Duration) -> Request<T> {
     let mut request = Request::new(message);
     request.set_timeout(limit);

@@ -48,8 +48,8 @@ mod request_id;
 mod request_size;
 
 pub use config::{ServerConfig, read_mesh_token};
-pub use context::{Deadline, caller, deadline};
-pub use deadline::grpc_timeout;
+pub use context::caller;
+pub use deadline::{grpc_timeout, parse as parse_timeout};
 pub use listeners::Listeners;
 pub use request_id::REQUEST_ID;
 

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use mesh::deadline;
 use mesh::identity::Caller;
 use mesh::pg::idempotency::RequestHash;
-use mesh::server::{caller, deadline};
+use mesh::server::caller;
 use mesh::status::TOKEN_MISSING;
 use proto::usher::payment::v1 as pb;
 use proto::usher::payment::v1::payment_service_server::PaymentService;
@@ -85,7 +86,7 @@ impl PaymentService for Payments {
         &self,
         request: Request<pb::ConfirmPaymentRequest>,
     ) -> Result<Response<pb::ConfirmPaymentResponse>, Status> {
-        let (account_id, patience) = (account(&caller(&request))?, patience(&request));
+        let (account_id, patience) = (account(&caller(&request))?, patience());
         let confirm = parse::confirm(request.get_ref(), account_id)?;
         let payment = self
             .app
@@ -101,7 +102,7 @@ impl PaymentService for Payments {
         &self,
         request: Request<pb::InquirePaymentRequest>,
     ) -> Result<Response<pb::InquirePaymentResponse>, Status> {
-        let (account_id, patience) = (account(&caller(&request))?, patience(&request));
+        let (account_id, patience) = (account(&caller(&request))?, patience());
         let asked = parse::inquire(request.get_ref(), account_id)?;
         let payment = self
             .app
@@ -162,8 +163,9 @@ fn subject(caller: &Caller) -> String {
     }
 }
 
-fn patience<T>(request: &Request<T>) -> Duration {
-    deadline(request)
-        .map_or(DEADLINE, |deadline| deadline.remaining())
+/// How long this call may wait for an outcome.
+fn patience() -> Duration {
+    deadline::left()
+        .unwrap_or(DEADLINE)
         .saturating_sub(ANSWER_MARGIN)
 }

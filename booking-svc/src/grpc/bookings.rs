@@ -4,8 +4,8 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use futures_util::Stream;
+use mesh::deadline;
 use mesh::pg::Database;
-use mesh::server;
 use proto::usher::booking::v1 as pb;
 use proto::usher::booking::v1::booking_service_server::BookingService;
 use tokio::time::Instant;
@@ -58,7 +58,7 @@ impl BookingService for BookingApi {
         request: Request<pb::CreateBookingRequest>,
     ) -> Result<Response<pb::CreateBookingResponse>, Status> {
         let account = account(&request)?;
-        let left = server::deadline(&request).map_or(WAIT_MAX, server::Deadline::remaining);
+        let left = deadline::left().unwrap_or(WAIT_MAX);
         let wanted = convert::create_booking(request.get_ref(), account.account_id);
         let wanted = wanted.map_err(|wrong| match wrong {
             WrongBooking::Invalid(findings) => status::invalid(findings),

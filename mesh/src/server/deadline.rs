@@ -14,7 +14,7 @@ use http_body::{Body as HttpBody, Frame};
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 use tonic::Status;
 
-use super::{Deadline, Stack};
+use super::Stack;
 use crate::status::DEADLINE_PASSED;
 
 /// Our answer leaves this much before the caller's own timer, so that it is DEADLINE_EXCEEDED and not tonic's CANCELLED.
@@ -22,7 +22,7 @@ const MARGIN: Duration = Duration::from_millis(10);
 
 pub(super) async fn layer(
     State(stack): State<Arc<Stack>>,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Response {
     let Some(policy) = stack.policies.get(request.uri().path()) else {
@@ -35,8 +35,8 @@ pub(super) async fn layer(
         None => policy.deadline,
     };
     let end = Instant::now() + budget;
-    request.extensions_mut().insert(Deadline(end));
-    match timeout_at(end, next.run(request)).await {
+    let answer = crate::deadline::within(end, next.run(request));
+    match timeout_at(end, answer).await {
         Err(_) => refusal().into_http(),
         Ok(response) if policy.server_streaming => response.map(|body| {
             Body::new(Deadlined {
@@ -63,7 +63,8 @@ pub fn grpc_timeout(headers: &http::HeaderMap) -> Option<Duration> {
 }
 
 /// Value of a `grpc-timeout` header: at most 8 digits and a unit.
-pub(super) fn parse(text: &str) -> Option<Duration> {
+#[must_use]
+pub fn parse(text: &str) -> Option<Duration> {
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;

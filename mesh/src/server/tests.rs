@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use proto::usher::payment::v1::payment_service_client::PaymentServiceClient;
 use proto::usher::payment::v1::payment_service_server::{PaymentService, PaymentServiceServer};
@@ -13,6 +14,7 @@ use tonic_health::pb::health_client::HealthClient;
 use tonic_types::StatusExt;
 
 use super::*;
+use crate::client::{self, Peer};
 use crate::clock;
 use crate::health::Need;
 use crate::id;
@@ -25,6 +27,8 @@ const TOKEN: &str = "a secret between peers";
 /// Answers GetPayment by its payment_id; nothing else is served.
 #[derive(Clone, Default)]
 struct Payments {
+    /// Whom `hop:...` is passed on to.
+    next: Option<Peer>,
     entered: Arc<Notify>,
     go_on: Arc<Notify>,
 }
@@ -47,6 +51,19 @@ impl PaymentService for Payments {
         let this = self.clone();
         Box::pin(async move {
             let caller = caller(&request);
+            let given = crate::deadline::left().unwrap_or_default().as_micros();
+            if let Some(rest) = request.get_ref().payment_id.strip_prefix("hop:") {
+                let payment_id = rest.to_owned();
+                let mut client = PaymentServiceClient::new(this.next.clone().unwrap());
+                // Much more than anybody has.
+                let limit = Duration::from_secs(60);
+                let passed = client::request(GetPaymentRequest { payment_id }, limit);
+                let mut answer = client.get_payment(passed).await?;
+                if let Some(payment) = &mut answer.get_mut().payment {
+                    payment.order_id = format!("{given} {}", payment.order_id);
+                }
+                return Ok(answer);
+            }
             match request.get_ref().payment_id.as_str() {
                 "panic" => panic!("as the test asked"),
                 "never" => std::future::pending().await,
@@ -55,6 +72,15 @@ impl PaymentService for Payments {
                     this.go_on.notified().await;
                 }
                 _ => {}
+            }
+            if request.get_ref().payment_id == "given" {
+                let payment = Payment {
+                    order_id: given.to_string(),
+                    ..Payment::default()
+                };
+                return Ok(Response::new(GetPaymentResponse {
+                    payment: Some(payment),
+                }));
             }
             let account = caller.account.map(|account| account.account_id.to_string());
             let order_id = caller.peer.or(account).unwrap_or_default();
@@ -154,6 +180,15 @@ impl Drop for Running {
 
 impl Running {
     async fn start() -> Self {
+        Self::before(None).await
+    }
+
+    /// One that passes `hop:...` on.
+    async fn before(next: Option<&Running>) -> Self {
+        let next = next.map(|next| {
+            let peers = format!("http://{}", next.address).parse().unwrap();
+            client::peer("booking-svc", &peers, &Secret::new(TOKEN)).unwrap()
+        });
         let folder = std::env::temp_dir().join(format!("usher-server-{}", id::new()));
         std::fs::create_dir(&folder).unwrap();
         let key = SigningKey::generate().unwrap();
@@ -175,7 +210,10 @@ impl Running {
         let (address, admin) = (listeners.address(), listeners.admin());
         let (tasks, health, shutdown) = (Tasks::new(), Health::new(), CancellationToken::new());
         health.up("postgres", Need::Required);
-        let service = Payments::default();
+        let service = Payments {
+            next,
+            ..Payments::default()
+        };
         let server = Server::new(tasks, health.clone(), Telemetry::detached().unwrap())
             .service(PaymentServiceServer::new(service.clone()));
         let stop = shutdown.clone();
@@ -329,6 +367,26 @@ async fn a_panic_is_one_failed_call() {
     );
     assert!(!status.message().contains("as the test asked"));
     assert!(server.get("x", &[("authorization", &bearer)]).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_chain_of_hops_never_gets_more_than_the_first_caller_gave() {
+    let last = Running::start().await;
+    let middle = Running::before(Some(&last)).await;
+    let first = Running::before(Some(&middle)).await;
+    let bearer = format!("Bearer {}", first.token(&[Role::User]));
+    // Less than the policy's second, which every hop would have without the one before.
+    let metadata = [("authorization", bearer.as_str()), ("grpc-timeout", "800m")];
+    let given = first.get("hop:hop:given", &metadata).await.unwrap();
+    let given: Vec<u64> = given.split(' ').map(|left| left.parse().unwrap()).collect();
+    assert_eq!(given.len(), 3);
+    assert!(
+        given[0] <= 800_000 && given.is_sorted_by(|a, b| a > b),
+        "{given:?}"
+    );
+    // The last one never answers: every hop says so in time.
+    let status = first.get("hop:hop:never", &metadata).await.unwrap_err();
+    assert_eq!(status.code(), Code::DeadlineExceeded);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use mesh::client::PeerList;
@@ -12,6 +12,7 @@ use mesh::tasks::Tasks;
 use proto::usher::booking::v1::GetVenueRequest;
 use proto::usher::booking::v1::catalog_service_client::CatalogServiceClient;
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::service::Routes;
 use tonic::transport::Server;
