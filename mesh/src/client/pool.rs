@@ -153,7 +153,9 @@ impl Inner {
         let mut tries = 0;
         loop {
             let instance = self.pick(last)?;
-            let answer = instance.send(request_with(&parts, &body, end)).await;
+            // The first try has the caller's time as it said it.
+            let told = end.filter(|_| tries > 0);
+            let answer = instance.send(request_with(&parts, &body, told)).await;
             tries += 1;
             let pause = random::jitter(PAUSE * tries);
             let in_time = end.is_none_or(|end| Instant::now() + pause < end);
