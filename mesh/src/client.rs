@@ -22,7 +22,7 @@ use crate::trace::{self, TRACEPARENT};
 pub mod pool;
 
 /// A peer of the same network answers a connect at once, or is gone.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(250);
 /// A quiet connection is asked for life this often; without it a channel to a dead peer stays dead.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 /// Time for the answer.

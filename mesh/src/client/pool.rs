@@ -1,6 +1,7 @@
 //! Calls over the instances of a peer: to the less busy of two that answer, and once more elsewhere when one does not.
 //!
-//! What tonic's own balancer lacks: an instance that refuses connections looks idle to it and attracts every call.
+//! Whoever answers is taken at its word: what is UNAVAILABLE behind it, a database or a provider, is so for the others too, and its
+//! RetryInfo says when to come back. What tonic's own balancer lacks: an instance that refuses connections looks idle to it and attracts every call.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -12,13 +13,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderMap;
 use http::request::Parts;
 use http_body_util::{BodyExt, Full};
 use prost_reflect::DescriptorPool;
 use prost_types::method_options::IdempotencyLevel;
-use tokio::time::{Instant, sleep};
-use tonic::Code;
+use tokio::time::{Instant, sleep, timeout_at};
 use tonic::body::Body;
 use tonic::transport::Channel;
 use tower::retry::budget::{Budget, TpsBudget};
@@ -142,8 +141,8 @@ impl Service<http::Request<Body>> for Pool {
 impl Inner {
     async fn call(&self, request: http::Request<Body>) -> Answer {
         if !self.repeatable.0.contains(request.uri().path()) {
-            let instance = self.pick(None)?;
-            return instance.send(request).await;
+            let end = grpc_timeout(request.headers()).map(|time| Instant::now() + time);
+            return self.pick(None)?.send(request, end).await;
         }
         let (parts, body) = request.into_parts();
         let body = body.collect().await?.to_bytes();
@@ -155,11 +154,11 @@ impl Inner {
             let instance = self.pick(last)?;
             // The first try has the caller's time as it said it.
             let told = end.filter(|_| tries > 0);
-            let answer = instance.send(request_with(&parts, &body, told)).await;
+            let answer = instance.send(request_with(&parts, &body, told), end).await;
             tries += 1;
             let pause = random::jitter(PAUSE * tries);
             let in_time = end.is_none_or(|end| Instant::now() + pause < end);
-            if !unheard(&answer) || tries == TRIES_MAX || !in_time || !self.budget.withdraw() {
+            if answer.is_ok() || tries == TRIES_MAX || !in_time || !self.budget.withdraw() {
                 return answer;
             }
             metrics::counter!("usher_client_retries_total").increment(1);
@@ -193,9 +192,15 @@ impl Inner {
 }
 
 impl Instance {
-    async fn send(&self, request: http::Request<Body>) -> Answer {
+    /// Sends until `end`; tonic's own timer starts only once there is a connection.
+    async fn send(&self, request: http::Request<Body>, end: Option<Instant>) -> Answer {
         let _counted = InFlight::new(&self.in_flight);
-        let answer = self.channel.clone().oneshot(request).await;
+        let sent = self.channel.clone().oneshot(request);
+        let answer = match end {
+            Some(end) => timeout_at(end, sent).await.map_err(BoxError::from),
+            None => Ok(sent.await),
+        };
+        let answer = answer.and_then(|answer| answer.map_err(BoxError::from));
         let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
         match &answer {
             Ok(_) => *health = Probation::default(),
@@ -205,7 +210,7 @@ impl Instance {
                 health.until = Some(Instant::now() + time.min(PROBATION_MAX));
             }
         }
-        Ok(answer?)
+        answer
     }
 
     fn answers(&self, now: Instant) -> bool {
@@ -245,21 +250,6 @@ fn request_with(parts: &Parts, body: &Bytes, end: Option<Instant>) -> http::Requ
         }
     }
     http::Request::from_parts(parts, Body::new(Full::new(body.clone())))
-}
-
-/// Whether nobody took the call, or somebody who said that another one might.
-fn unheard(answer: &Answer) -> bool {
-    match answer {
-        Err(_) => true,
-        Ok(response) => code(response.headers()) == Some(Code::Unavailable),
-    }
-}
-
-/// The status of an answer that is nothing but a status.
-fn code(headers: &HeaderMap) -> Option<Code> {
-    headers
-        .get("grpc-status")
-        .map(|value| Code::from_bytes(value.as_bytes()))
 }
 
 #[cfg(test)]
