@@ -96,7 +96,9 @@ impl App {
                     return Err(Refusal::NotFound.into());
                 }
                 let first = match begun {
-                    Begun::First(first) => first,
+                    Begun::First(first) => Some(first),
+                    // Nothing came of the first call: it is decided anew, as a refusal is.
+                    Begun::Replay { .. } if payment.took_nothing(&confirm.payment_key) => None,
                     Begun::Replay { .. } => return Ok((payment, false)),
                     Begun::Reused => return Err(Refusal::RequestIdReused.into()),
                     Begun::InProgress => return Err(Refusal::RequestInProgress.into()),
@@ -108,7 +110,9 @@ impl App {
                 if let Some(change) = &change {
                     save(connection, &payment, change, None).await?;
                 }
-                first.record(connection, payment.payment_id).await?;
+                if let Some(first) = first {
+                    first.record(connection, payment.payment_id).await?;
+                }
                 Ok((payment, change.is_some()))
             });
         begin.await

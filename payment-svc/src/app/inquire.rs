@@ -5,12 +5,14 @@ use std::time::Duration;
 use mesh::pg::audit::{self, Entry};
 use mesh::pg::idempotency::{self, Begun, Key, RequestHash};
 use mesh::pg::now;
+use mesh::status::chain;
 use tracing::error;
 use uuid::Uuid;
 
 use super::{App, Error, Refusal, lock, save};
 use crate::domain::{Finding, Payment};
 use crate::store::due::{self, Claim};
+use crate::store::payment::late_capture_known;
 
 /// Name of the method in the idempotency table and the audit log.
 const METHOD: &str = "usher.payment.v1.PaymentService/InquirePayment";
@@ -109,7 +111,9 @@ impl App {
             .collect();
         for inquiry in running {
             match inquiry.await {
-                Ok(outcome) => outcome?,
+                Ok(Ok(())) => {}
+                // The others are none the worse for it; its lease ends, and it is asked about again.
+                Ok(Err(problem)) => error!(error = chain(&problem), "an inquiry was not written"),
                 Err(panic) => error!(error = %panic, "an inquiry panicked"),
             }
         }
@@ -151,6 +155,15 @@ impl App {
                     return Ok(());
                 }
                 let now = now(connection).await?;
+                let finding = match finding {
+                    // Found before, and on its way back.
+                    Finding::Captured { payment_key, .. }
+                        if late_capture_known(connection, &payment, &payment_key).await? =>
+                    {
+                        Finding::Nothing
+                    }
+                    finding => finding,
+                };
                 if let Some(change) = payment.found(finding, &ladder, now) {
                     save(connection, &payment, &change, None).await?;
                 }

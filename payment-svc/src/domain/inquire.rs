@@ -16,22 +16,25 @@ impl Payment {
         ladder: &Ladder,
         now: DateTime<Utc>,
     ) -> Option<Change> {
-        let looks_back = self.has_ended_without_money() && self.attempt.is_some();
+        let looks_back = self.looks_back();
         let unheard = matches!(finding, Finding::Unknown { .. });
         let change = match self.find(finding, ladder, now) {
             None if looks_back && unheard => return Some(self.look_again(ladder, now)),
             None if looks_back => self.change(self.state, Cause::Inquiry, "nothing new".to_owned()),
             change => change?,
         };
+        if looks_back {
+            (self.next_check_time, self.checks) = (None, 0);
+        }
         Some(self.look_back(change, ladder, now))
     }
 
-    /// A look back that nobody answered was none.
+    /// A look back that nobody answered was none, for as long as an answer may still come.
     fn look_again(&mut self, ladder: &Ladder, now: DateTime<Utc>) -> Change {
-        let checks = self.checks.saturating_add(1);
+        let sent = self.attempt.as_ref().map(|attempt| attempt.last_send_time);
         let change = self.change(self.state, Cause::Inquiry, "no answer".to_owned());
-        self.checks = checks;
-        self.next_check_time = Some(ladder.next(checks, now));
+        let again = sent.is_some_and(|sent| !ladder.is_forgotten(sent, now));
+        self.next_check_time = again.then(|| ladder.slowest(now));
         change
     }
 

@@ -29,6 +29,8 @@ const LOOK_BACK: [Duration; 3] = [
     Duration::from_secs(3_600),
     Duration::from_secs(24 * 3_600),
 ];
+/// From then on nobody looks back any more, answered or not: providers keep their books open for less.
+const LOOK_BACK_MAX: Duration = Duration::from_secs(7 * 24 * 3_600);
 /// Reads that have to agree that there is no money.
 pub(super) const ABSENT_READS: u32 = 2;
 
@@ -89,6 +91,18 @@ impl Ladder {
     pub fn look_back(&self, last_send: DateTime<Utc>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let times = LOOK_BACK.iter().map(|after| last_send + self.short(*after));
         times.into_iter().find(|time| *time > now)
+    }
+
+    /// When to ask again for something that can wait.
+    #[must_use]
+    pub fn slowest(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        now + self.short(LAST)
+    }
+
+    /// Whether it is too late to look back at what was sent then.
+    #[must_use]
+    pub fn is_forgotten(&self, last_send: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+        now >= last_send + self.short(LOOK_BACK_MAX)
     }
 
     fn short(&self, time: Duration) -> Duration {

@@ -5,7 +5,7 @@ use mesh::money::Money;
 use thiserror::Error;
 use uuid::Uuid;
 
-use super::attempt::Attempt;
+use super::attempt::{Attempt, AttemptState};
 use super::event::Event;
 use super::ladder::{Ladder, Rungs};
 use super::refund::NewRefund;
@@ -258,6 +258,15 @@ impl Payment {
         (payment, change)
     }
 
+    /// Whether the buyer may confirm, and the last attempt, with this key, is proven to have taken no money.
+    #[must_use]
+    pub fn took_nothing(&self, payment_key: &str) -> bool {
+        let absent = self.attempt.as_ref().is_some_and(|attempt| {
+            attempt.state == AttemptState::Absent && attempt.payment_key == payment_key
+        });
+        self.state == State::AwaitingCustomer && absent
+    }
+
     /// Ends a payment that nobody confirmed in time. None when there is nothing to end.
     pub fn expire(&mut self, ladder: &Ladder, now: DateTime<Utc>) -> Option<Change> {
         let due = self.expire_time.is_some_and(|deadline| deadline <= now);
@@ -275,7 +284,8 @@ impl Payment {
         ladder: &Ladder,
         now: DateTime<Utc>,
     ) -> Change {
-        if self.has_ended_without_money()
+        if self.next_check_time.is_none()
+            && self.looks_back()
             && let Some(attempt) = &self.attempt
         {
             self.next_check_time = ladder.look_back(attempt.last_send_time, now);
@@ -283,8 +293,13 @@ impl Payment {
         change
     }
 
-    pub(super) fn has_ended_without_money(&self) -> bool {
-        matches!(self.state, State::Cancelled | State::Expired)
+    /// Whether it ended without money although something was sent. A decline answers its own attempt, not those before.
+    pub(super) fn looks_back(&self) -> bool {
+        match (&self.attempt, self.state) {
+            (Some(_), State::Cancelled | State::Expired) => true,
+            (Some(attempt), State::Declined) => attempt.attempt_no > 1,
+            _ => false,
+        }
     }
 
     /// Moves to `to` and counts the change.
@@ -292,7 +307,8 @@ impl Payment {
         let from = self.state;
         self.state = to;
         self.version += 1;
-        if !matches!(to, State::Processing | State::Unknown) {
+        let stays_ended = from == to && self.looks_back();
+        if !matches!(to, State::Processing | State::Unknown) && !stays_ended {
             self.next_check_time = None;
             self.checks = 0;
         }

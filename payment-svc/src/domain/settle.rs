@@ -126,10 +126,6 @@ impl Payment {
 
     /// Money for a payment that had ended, or a second time: it goes back whole, whatever becomes of the rest.
     fn late(&mut self, payment_key: &str, amount: Money, cause: Cause) -> Change {
-        // So that the next inquiry knows it again.
-        if self.captured_amount == 0 {
-            self.payment_key = Some(payment_key.to_owned());
-        }
         self.captured_amount += amount.minor_units;
         self.refund_amount += amount.minor_units;
         let refund_id = mesh::id::derive(self.payment_id, &format!("late/{payment_key}"));

@@ -199,6 +199,20 @@ async fn append_event(
     Ok(())
 }
 
+/// Whether the money of this key was found late before, for this payment.
+pub async fn late_capture_known(
+    connection: &mut AsyncPgConnection,
+    payment: &Payment,
+    payment_key: &str,
+) -> QueryResult<bool> {
+    let found = late_capture::table
+        .filter(late_capture::payment_id.eq(payment.payment_id))
+        .filter(late_capture::provider_payment_key.eq(payment_key));
+    diesel::select(diesel::dsl::exists(found))
+        .get_result(connection)
+        .await
+}
+
 async fn insert_late_capture(
     connection: &mut AsyncPgConnection,
     payment: &Payment,

@@ -148,10 +148,10 @@ fn check(payment: &Payment, history: &History) -> Result<(), TestCaseError> {
         prop_assert_eq!(payment.refunded_amount, payment.captured_amount);
     }
     let awaited = matches!(payment.state, State::Processing | State::Unknown);
-    let looked_back = matches!(payment.state, State::Cancelled | State::Expired);
+    let looked_back = payment.looks_back();
     prop_assert!(!awaited || payment.next_check_time.is_some());
     prop_assert!(
-        payment.next_check_time.is_none() || awaited || (looked_back && payment.attempt.is_some()),
+        payment.next_check_time.is_none() || awaited || looked_back,
         "somebody looks after it while it is awaited, and for late money"
     );
     Ok(())
