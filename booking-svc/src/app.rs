@@ -6,4 +6,5 @@ pub mod create_booking;
 pub mod inventory;
 pub mod issue_tickets;
 pub mod reads;
+pub mod saga_admin;
 pub mod timings;

@@ -27,6 +27,7 @@ mod book;
 mod confirm;
 mod free;
 pub mod moments;
+mod rest;
 pub mod turn;
 
 /// Sagas that one instance works on at once: most wait for payment-svc or for the batcher, not for the processor.

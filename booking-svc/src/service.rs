@@ -16,6 +16,7 @@ use mesh::tasks::Tasks;
 use mesh::{config as mesh_config, id};
 use proto::usher::booking::v1::booking_service_server::BookingServiceServer;
 use proto::usher::booking::v1::inventory_service_server::InventoryServiceServer;
+use proto::usher::booking::v1::saga_admin_service_server::SagaAdminServiceServer;
 use proto::usher::booking::v1::ticket_service_server::TicketServiceServer;
 use thiserror::Error;
 use tracing::info;
@@ -26,7 +27,7 @@ use crate::clients::Payments;
 use crate::config::{Config, VARIABLES};
 use crate::consumer::{PAYMENTS, PaymentNews, TICKET_COMMANDS, TICKETS, Tickets};
 use crate::domain::ticket::keys::KeyRing;
-use crate::grpc::{BookingApi, CatalogApi, InventoryApi, TicketApi};
+use crate::grpc::{BookingApi, CatalogApi, InventoryApi, SagaAdminApi, TicketApi};
 use crate::saga::{Parts, Sagas};
 use crate::store::MIGRATIONS;
 use crate::store::inventory::PoolLock;
@@ -137,6 +138,10 @@ pub async fn serve_with(
         inventory,
         database: database.clone(),
     };
+    let saga_admin = SagaAdminApi {
+        sagas: sagas.clone(),
+        database: database.clone(),
+    };
     let bookings = BookingApi {
         sagas,
         database: database.clone(),
@@ -146,6 +151,7 @@ pub async fn serve_with(
         .service(catalog)
         .service(InventoryServiceServer::new(inventory))
         .service(BookingServiceServer::new(bookings))
+        .service(SagaAdminServiceServer::new(saga_admin))
         .service(TicketServiceServer::new(TicketApi { database, keys }))
         .serve(&config.server, listeners, runtime.shutdown)
         .await?;

@@ -30,7 +30,7 @@ pub struct BookTimings {
     pub retry_base: Duration,
     /// Longest pause between attempts.
     pub retry_cap: Duration,
-    /// A step that fails for this long after its saga was opened is laid aside for a person.
+    /// A step towards the sale that still fails this long after its saga was opened is laid aside for a person.
     pub park_after: Duration,
     /// A confirmed booking without tickets is reminded of them this often.
     pub tickets_after: Duration,

@@ -95,6 +95,8 @@ pub enum Note {
     UndoIntent,
     /// Undone.
     UndoOk,
+    /// An operator did something.
+    Admin,
 }
 
 names!(Note {
@@ -104,6 +106,7 @@ names!(Note {
     Unknown => "UNKNOWN",
     UndoIntent => "UNDO_INTENT",
     UndoOk => "UNDO_OK",
+    Admin => "ADMIN",
 });
 
 /// The position of a saga.

@@ -14,6 +14,7 @@ mod booking;
 mod hall;
 mod hold;
 mod performance;
+mod saga;
 mod show;
 mod ticket;
 mod unit;
@@ -23,6 +24,7 @@ pub(super) use booking::{WrongBooking, booking, cancel_booking, create_booking, 
 pub(super) use hall::{create_hall, imported_plan, list_halls};
 pub(super) use hold::{hold, hold_units, list_holds};
 pub(super) use performance::{create_performance, list_performances, performance, with_counts};
+pub(super) use saga::{list_sagas, saga, saga_event, saga_order};
 pub(super) use show::{create_show, list_shows};
 pub(super) use ticket::{list_tickets, svg, ticket, ticket_key, ticket_qr};
 pub(super) use unit::list_units;

@@ -2,15 +2,12 @@
 
 use std::convert::Infallible;
 
-use chrono::{DateTime, Utc};
-use mesh::outbox;
 use mesh::pg::{self, TxError};
-use mesh::random;
-use proto::usher::booking::events::v1::IssueTicketsCommand;
 use thiserror::Error;
 use tracing::{error, warn};
 
 use super::Sagas;
+use super::rest::{Also, Rest, again, database_now, has_failed_for_long, park, rest, try_later};
 use super::turn::{carry_out, later};
 use super::{confirm, free, moments};
 use crate::app::inventory::Failure;
@@ -21,12 +18,12 @@ use crate::domain::saga::{
 };
 use crate::store::bookings;
 use crate::store::holds::Lock;
-use crate::store::sagas::{self, Moved, Saga};
+use crate::store::sagas::{self, Saga};
 
 /// Rounds of tries to open a payment before the saga gives up: about a minute.
 const OPEN_ATTEMPTS_MAX: i32 = 6;
 /// Attempts after the pivot that raise an alarm. They go on: what is paid is sold.
-const ALARM_ATTEMPTS: i32 = 10;
+pub(super) const ALARM_ATTEMPTS: i32 = 10;
 /// Longest order name that providers take.
 const ORDER_NAME_MAX: usize = 100;
 
@@ -225,7 +222,7 @@ async fn sell(sagas: &Sagas, saga: Saga, booking: Booking) -> Result<(), StepErr
 async fn remind_of_tickets(sagas: &Sagas, saga: Saga) -> Result<(), StepError> {
     let now = database_now(sagas).await?;
     let timings = &sagas.inner.timings;
-    if now >= later(saga.create_time, timings.park_after) {
+    if has_failed_for_long(sagas, &saga, now) {
         return park(sagas, saga, "no tickets were issued").await;
     }
     let due = later(now, timings.tickets_after);
@@ -280,121 +277,4 @@ async fn turn_now(
         Some(saga) => Ok(Some(saga)),
         None => Err(StepError::Fenced),
     }
-}
-
-async fn try_later(sagas: &Sagas, saga: Saga, problem: &str) -> Result<(), StepError> {
-    let timings = &sagas.inner.timings;
-    let attempt = u32::try_from(saga.attempts).unwrap_or_default();
-    let pause = random::backoff(attempt, timings.retry_base, timings.retry_cap);
-    let now = database_now(sagas).await?;
-    if now >= later(saga.create_time, timings.park_after) {
-        return park(sagas, saga, problem).await;
-    }
-    let due = later(now, pause);
-    rest(
-        sagas,
-        &saga,
-        Rest {
-            problem: Some(problem.to_owned()),
-            ..again(&saga, due)
-        },
-    )
-    .await
-}
-
-/// A step that failed for so long needs a person.
-async fn park(sagas: &Sagas, saga: Saga, problem: &str) -> Result<(), StepError> {
-    let (saga_id, step) = (saga.saga_id, saga.at.step.name());
-    error!(%saga_id, booking_id = %saga.booking_id, "saga {saga_id} is parked at {step}: {problem}");
-    metrics::counter!("usher_saga_alarms_total", "alarm" => "parked").increment(1);
-    let (reason, by) = (
-        format!("{step} failed for too long: {problem}"),
-        sagas.inner.owner.clone(),
-    );
-    let parked = sagas
-        .inner
-        .background
-        .transaction("park saga", async move |connection| {
-            let parked = sagas::park(connection, &saga, &reason, &by).await?;
-            Ok::<_, TxError<Infallible>>(parked)
-        });
-    if parked.await? {
-        Ok(())
-    } else {
-        Err(StepError::Fenced)
-    }
-}
-
-/// How a saga is left until it is due.
-#[derive(Clone)]
-struct Rest {
-    to: Position,
-    attempts: i32,
-    due: DateTime<Utc>,
-    problem: Option<String>,
-    also: Also,
-}
-
-/// What is written beside the position.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Also {
-    Nothing,
-    AwaitPayment,
-    RemindOfTickets,
-}
-
-/// The same step once more.
-fn again(saga: &Saga, due: DateTime<Utc>) -> Rest {
-    let attempts = saga.attempts.saturating_add(1);
-    Rest {
-        to: saga.at,
-        attempts,
-        due,
-        problem: None,
-        also: Also::Nothing,
-    }
-}
-
-async fn rest(sagas: &Sagas, saga: &Saga, rest: Rest) -> Result<(), StepError> {
-    let (saga_id, lease_gen, booking_id, released) =
-        (saga.saga_id, saga.lease_gen, saga.booking_id, saga.released);
-    let written = sagas
-        .inner
-        .background
-        .transaction("saga rest", async move |connection| {
-            let moved = Moved {
-                to: rest.to,
-                attempts: rest.attempts,
-                due: Some(rest.due),
-                released,
-                error: rest.problem.as_deref(),
-            };
-            if !sagas::advance(connection, saga_id, lease_gen, &moved).await? {
-                return Ok(false);
-            }
-            match rest.also {
-                Also::Nothing => {}
-                Also::AwaitPayment => bookings::await_payment(connection, booking_id).await?,
-                Also::RemindOfTickets => {
-                    let command = IssueTicketsCommand {
-                        booking_id: booking_id.to_string(),
-                    };
-                    outbox::append(connection, &command, booking_id).await?;
-                }
-            }
-            Ok::<_, TxError<Infallible>>(true)
-        });
-    if written.await? {
-        Ok(())
-    } else {
-        Err(StepError::Fenced)
-    }
-}
-
-async fn database_now(sagas: &Sagas) -> Result<DateTime<Utc>, StepError> {
-    Ok(sagas
-        .inner
-        .background
-        .read(async |connection| pg::now(connection).await)
-        .await?)
 }

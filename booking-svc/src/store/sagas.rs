@@ -93,7 +93,7 @@ impl SagaRow {
     }
 }
 
-fn named<T: Copy>(all: &[T], name: fn(T) -> &'static str, text: &str) -> QueryResult<T> {
+pub(super) fn named<T: Copy>(all: &[T], name: fn(T) -> &'static str, text: &str) -> QueryResult<T> {
     all.iter()
         .copied()
         .find(|value| name(*value) == text)
@@ -274,8 +274,8 @@ pub async fn advance(
 ) -> QueryResult<bool> {
     let rows = diesel::sql_query(
         "UPDATE saga SET state = $3, direction = $4, step = $5, attempts = $6, \
-         next_run_time = coalesce($7, clock_timestamp()), context = $8, last_error = $9, lease_owner = NULL, \
-         lease_until = NULL, lease_gen = lease_gen + 1 WHERE saga_id = $1 AND lease_gen = $2",
+         next_run_time = coalesce($7, clock_timestamp()), context = $8, last_error = $9, park_reason = NULL, park_by = NULL, \
+         park_time = NULL, lease_owner = NULL, lease_until = NULL, lease_gen = lease_gen + 1 WHERE saga_id = $1 AND lease_gen = $2",
     )
     .bind::<SqlUuid, _>(saga_id)
     .bind::<BigInt, _>(lease_gen)

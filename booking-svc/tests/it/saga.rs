@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use booking_svc::app::create_booking::{Error, create_booking};
+use booking_svc::app::issue_tickets::issue_tickets;
 use booking_svc::app::timings::BookTimings;
 use booking_svc::clients::Payments;
 use booking_svc::domain::booking::{Booking, BookingRefusal, CreateBooking, Method};
 use booking_svc::domain::hold::Hold;
+use booking_svc::domain::ticket::keys::KeyRing;
 use booking_svc::saga::moments::PAY;
 use booking_svc::saga::{Parts, Sagas};
 use booking_svc::store::inventory::PoolLock;
@@ -224,33 +226,99 @@ async fn a_step_that_takes_longer_than_its_lease_keeps_it() {
     other.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_fails_for_a_day_is_parked_and_frees_its_units_at_the_deadline_all_the_same() {
-    let world = World::new().await;
-    let timings = BookTimings {
+/// Timers of an instance that does not wait.
+fn restless() -> BookTimings {
+    BookTimings {
         sweep: Duration::from_millis(10),
         retry_base: Duration::from_millis(1),
         retry_cap: Duration::from_millis(10),
         ask_after: Duration::from_millis(10),
         ..BookTimings::standard()
-    };
-    let instance = Instance::with(&world, timings, Faults::none());
+    }
+}
+
+const SAGA: &str = "SELECT state || ' ' || step || ' ' || (park_reason IS NOT NULL) || ' ' || (park_by IS NOT NULL) AS t FROM saga";
+const HOLD: &str = "SELECT state AS t FROM hold";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paid_booking_that_cannot_be_confirmed_for_a_day_is_parked_and_goes_on_when_told() {
+    let world = World::new().await;
+    let opener = Instance::start(&world);
     let wanted = booking_of(&held(&world, 0).await);
+    let booking = opener.book(wanted).await.unwrap();
+    opener.stop().await;
+    // Paid, and the counters cannot be written.
     world
         .storage
-        .sql("ALTER TABLE saga ALTER create_time SET DEFAULT now() - interval '25 hours'")
+        .sql(
+            "CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'broken'; END $$; \
+             CREATE TRIGGER broken BEFORE UPDATE ON inv_unit FOR EACH ROW EXECUTE FUNCTION broken(); \
+             UPDATE saga SET step = 'confirm', attempts = 0, next_run_time = now()",
+        )
         .await;
-    instance.book(wanted).await.unwrap();
-    let saga = "SELECT state || ' ' || (park_reason IS NOT NULL) || ' ' || (park_by IS NOT NULL) AS t FROM saga";
-    until(&world, saga, "PARKED true true").await;
-    let hold = "SELECT state AS t FROM hold";
-    assert_eq!(world.storage.lines(hold).await, ["PAYING"]);
+    let instance = Instance::with(&world, restless(), Faults::none());
+    let often = "SELECT (attempts > 15)::text AS t FROM saga";
+    until(&world, often, "true").await;
+    assert_eq!(
+        world.storage.lines(SAGA).await,
+        ["RUNNING confirm false false"]
+    );
+    let yesterday = "UPDATE saga SET create_time = now() - interval '25 hours'";
+    world.storage.sql(yesterday).await;
+    until(&world, SAGA, "PARKED confirm true true").await;
+    assert_eq!(world.storage.lines(HOLD).await, ["PAYING"]);
+    // What RetrySaga does, once the reason is gone.
+    world
+        .storage
+        .sql(
+            "DROP TRIGGER broken ON inv_unit; \
+             UPDATE saga SET state = 'RUNNING', attempts = 0, park_reason = NULL, park_by = NULL, park_time = NULL, next_run_time = now()",
+        )
+        .await;
+    until(&world, SAGA, "WAITING tickets false false").await;
+    assert_eq!(world.storage.lines(HOLD).await, ["CONFIRMED"]);
+    assert_eq!(world.faults().await, Vec::<String>::new());
+    instance.stop().await;
+
+    // Parked once more: what is sold gets its tickets all the same.
+    let parked = "UPDATE saga SET state = 'PARKED', park_reason = 'test', park_by = 'test', park_time = now()";
+    world.storage.sql(parked).await;
+    let seed = format!("{}=", "A".repeat(43));
+    let key = serde_json::json!({"key_id": 1, "seed": seed, "valid_from_time": "2020-01-01T00:00:00Z", "valid_until_time": null});
+    let keys = KeyRing::from_json(&serde_json::json!({ "keys": [key] }).to_string()).unwrap();
+    let keys = std::sync::Arc::new(keys);
+    let booking_id = booking.booking_id;
+    let issue = world
+        .database
+        .transaction("issue", async move |connection| {
+            issue_tickets(connection, &keys, booking_id, &Faults::none()).await?;
+            Ok::<_, TxError<std::convert::Infallible>>(())
+        });
+    issue.await.unwrap();
+    assert_eq!(
+        world.storage.lines(SAGA).await,
+        ["DONE tickets false false"]
+    );
+    let tickets = "SELECT count(*)::text AS t FROM ticket WHERE state = 'ACTIVE'";
+    assert_eq!(world.storage.lines(tickets).await, ["1"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_parked_saga_frees_its_units_at_the_deadline_of_its_payment_all_the_same() {
+    let world = World::new().await;
+    let opener = Instance::start(&world);
+    let wanted = booking_of(&held(&world, 0).await);
+    opener.book(wanted).await.unwrap();
+    opener.stop().await;
+    let parked = "UPDATE saga SET state = 'PARKED', park_reason = 'test', park_by = 'test', park_time = now()";
+    world.storage.sql(parked).await;
+    let instance = Instance::with(&world, restless(), Faults::none());
     world
         .storage
         .sql("UPDATE saga SET deadline_time = now()")
         .await;
-    until(&world, saga, "COMPENSATED false false").await;
-    assert_eq!(world.storage.lines(hold).await, ["EXPIRED"]);
+    until(&world, SAGA, "COMPENSATED pin false false").await;
+    assert_eq!(world.storage.lines(HOLD).await, ["EXPIRED"]);
     assert_eq!(world.faults().await, Vec::<String>::new());
     instance.stop().await;
 }

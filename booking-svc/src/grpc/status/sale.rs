@@ -12,6 +12,7 @@ use tonic::{Code, Status};
 use super::{BUSY_RETRY, CURRENCY_MISMATCH, DOWN_RETRY, IN_PROGRESS_RETRY, POOL_NOT_FOUND, down};
 use crate::app::cancel_booking::CancelRefusal;
 use crate::app::inventory::Failure;
+use crate::app::saga_admin::SagaRefusal;
 use crate::domain::booking::BookingRefusal;
 use crate::domain::hold::HoldState;
 use crate::domain::inventory::Rejection;
@@ -70,6 +71,15 @@ const TICKET_NOT_FOUND: Reason = absent(
     "TICKET_NOT_FOUND",
     "there is no such ticket, or it is somebody else's",
 );
+const SAGA_NOT_FOUND: Reason = absent("SAGA_NOT_FOUND", "there is no such saga");
+const SAGA_FINAL: Reason = failed(
+    "SAGA_FINAL",
+    "the saga has ended, in the state that ErrorInfo names; nothing can be done to it any more",
+);
+const SAGA_PARKED: Reason = failed(
+    "SAGA_PARKED",
+    "the saga is parked already; RetrySaga lets it go on",
+);
 const PAYMENT_METHOD_NOT_ALLOWED: Reason = Reason::new(
     "PAYMENT_METHOD_NOT_ALLOWED",
     Code::InvalidArgument,
@@ -96,6 +106,9 @@ pub(super) const REASONS: &[&Reason] = &[
     &HOLD_NOT_FOUND,
     &BOOKING_NOT_FOUND,
     &TICKET_NOT_FOUND,
+    &SAGA_NOT_FOUND,
+    &SAGA_FINAL,
+    &SAGA_PARKED,
     &PAYMENT_METHOD_NOT_ALLOWED,
     &POOL_BUSY,
 ];
@@ -115,6 +128,11 @@ pub(in crate::grpc) fn no_booking() -> Status {
 /// A ticket that is absent for this caller.
 pub(in crate::grpc) fn no_ticket() -> Status {
     TICKET_NOT_FOUND.refuse("the ticket does not exist").into()
+}
+
+/// A saga that does not exist.
+pub(in crate::grpc) fn no_saga() -> Status {
+    SAGA_NOT_FOUND.refuse("the saga does not exist").into()
 }
 
 /// A provider that this release does not have.
@@ -147,12 +165,28 @@ pub(in crate::grpc) fn not_cancelled(error: TxError<CancelRefusal>) -> Status {
                 .with("state", state.name())
                 .into(),
             CancelRefusal::RequestIdReused => REQUEST_ID_REUSED.refuse(text).into(),
-            CancelRefusal::RequestInProgress => REQUEST_IN_PROGRESS
-                .refuse(text)
-                .retry_after(IN_PROGRESS_RETRY)
-                .into(),
+            CancelRefusal::RequestInProgress => in_progress(text),
         }
     })
+}
+
+/// An order of an operator that was not carried out.
+pub(in crate::grpc) fn not_moved(error: TxError<SagaRefusal>) -> Status {
+    error.into_status(|refusal| {
+        let text = refusal.to_string();
+        match refusal {
+            SagaRefusal::NotFound => no_saga(),
+            SagaRefusal::Final(state) => SAGA_FINAL.refuse(text).with("state", state.name()).into(),
+            SagaRefusal::Parked => SAGA_PARKED.refuse(text).into(),
+            SagaRefusal::RequestIdReused => REQUEST_ID_REUSED.refuse(text).into(),
+            SagaRefusal::RequestInProgress => in_progress(text),
+        }
+    })
+}
+
+fn in_progress(text: String) -> Status {
+    let refusal = REQUEST_IN_PROGRESS.refuse(text);
+    refusal.retry_after(IN_PROGRESS_RETRY).into()
 }
 
 fn busy(text: &str) -> Status {
