@@ -12,6 +12,7 @@ mod contracts;
 mod docs;
 mod kills;
 mod matrix;
+mod operators;
 mod pairs;
 mod provider;
 mod real;

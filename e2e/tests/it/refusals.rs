@@ -14,6 +14,7 @@ mod elsewhere;
 mod holds;
 mod payments;
 mod peers;
+mod sagas;
 mod scene;
 
 use scene::Scene;
@@ -65,6 +66,7 @@ async fn bad_input_is_refused_with_its_reason_and_changes_nothing() {
     cases.extend(bookings::cases(&scene));
     cases.extend(payments::cases(&mesh, &scene).await);
     cases.extend(catalogue::cases(&scene));
+    cases.extend(sagas::cases(&scene));
     cases.extend(door::cases(&mesh, &scene));
     assert!(cases.len() >= 30, "{} cases", cases.len());
 

@@ -35,12 +35,21 @@ pub(super) struct Scene {
     pub(super) declined: Order,
     pub(super) abandoned: Order,
     pub(super) late: Order,
+    /// A booking whose saga an operator laid aside.
+    pub(super) laid_aside: Order,
+    /// Sagas: of the paid booking, and the one that was laid aside.
+    pub(super) ended_saga: Uuid,
+    pub(super) parked_saga: Uuid,
 }
 
 impl Scene {
     pub(super) async fn set(mesh: &RealMesh) -> Self {
         let buyer = mesh.person(&[Role::User]);
-        let sale = mesh.on_sale(ShowPlan::default()).await;
+        let plan = ShowPlan {
+            seats: Seats::Row(21),
+            ..ShowPlan::default()
+        };
+        let sale = mesh.on_sale(plan).await;
         let pool = sale.pool_id;
         let hold = mesh.hold(&buyer, pool, &[0]).await;
         let expired = id_at(&mesh.hold(&buyer, pool, &[1]).await, "/hold/holdId");
@@ -57,10 +66,14 @@ impl Scene {
         let cancel = Call::post(format!("/v1/bookings/{}:cancel", abandoned.booking_id));
         mesh.ask(&cancel.by(&buyer)).await;
         let late = mesh.order(&buyer, pool, &[8]).await;
+        let laid_aside = mesh.order(&mesh.person(&[Role::User]), pool, &[20]).await;
+        let admin = mesh.person(&[Role::Admin]);
+        let parked_saga = saga_of(mesh, &laid_aside).await;
+        park(mesh, &admin, parked_saga).await;
         let scene = Self {
             stranger: mesh.person(&[Role::User]),
             seller: sale.seller.clone(),
-            admin: mesh.person(&[Role::Admin]),
+            admin,
             in_dollars: mesh
                 .on_sale(ShowPlan {
                     currency: "USD",
@@ -85,11 +98,14 @@ impl Scene {
             expired,
             released,
             waiting,
+            ended_saga: saga_of(mesh, &paid).await,
             paid: (paid, key),
             ticket: id_at(&tickets, "/tickets/0/ticketId"),
             declined,
             abandoned,
             late,
+            laid_aside,
+            parked_saga,
             sale,
             buyer,
         };
@@ -132,19 +148,32 @@ impl Scene {
             (mesh.booking.texts(&expired).await == ["EXPIRED"]).then_some(())
         })
         .await;
-        until("only the open booking is under way", async || {
+        until("only the open bookings are under way", async || {
             let others = mesh.under_way().await.into_iter().filter(|row| {
-                let open = [
-                    self.waiting.payment_id,
-                    self.waiting.booking_id,
-                    self.waiting.hold_id,
-                ];
+                let of = |order: &Order| [order.payment_id, order.booking_id, order.hold_id];
+                let open = [of(&self.waiting), of(&self.laid_aside)].concat();
                 !open.iter().any(|id| row.contains(&id.to_string()))
             });
             (others.count() == 0).then_some(())
         })
         .await;
     }
+}
+
+/// An operator lays a saga aside.
+async fn park(mesh: &RealMesh, admin: &Person, saga_id: Uuid) {
+    let park = Call::post(format!("/v1/admin/sagas/{saga_id}:park")).by(admin);
+    let park = park.json(&json!({"reason": "scene"}));
+    let parked = mesh.admin.send(&park);
+    assert!(parked.await.unwrap().is_ok(), "an operator parks a saga");
+}
+
+async fn saga_of(mesh: &RealMesh, order: &Order) -> Uuid {
+    let sql = format!(
+        "SELECT saga_id FROM saga WHERE subject_id = '{}'",
+        order.booking_id
+    );
+    mesh.booking.texts(&sql).await.concat().parse().unwrap()
 }
 
 fn window(open: TimeDelta, close: TimeDelta) -> ShowPlan {

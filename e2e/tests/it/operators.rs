@@ -1,0 +1,73 @@
+//! What an operator can do to a saga, through the inner door.
+
+use e2e::rest::{Answer, Call, Person};
+use mesh::id;
+use mesh::identity::Role;
+use serde_json::json;
+
+use crate::real::{RealMesh, ShowPlan, Timings, until};
+
+async fn ask(mesh: &RealMesh, call: &Call) -> Answer {
+    let answer = mesh.admin.send(call).await.unwrap();
+    assert!(answer.is_ok(), "{}: {}", call.title(), answer.text);
+    answer
+}
+
+fn order(admin: &Person, saga_id: &str, verb: &str) -> Call {
+    let call = Call::post(format!("/v1/admin/sagas/{saga_id}:{verb}"));
+    let reason = json!({"reason": format!("to {verb} it")});
+    call.by(admin).key(id::new()).json(&reason)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_parked_saga_stands_still_until_an_operator_lets_it_go_on() {
+    let mesh = RealMesh::start(Timings::Standard).await;
+    let sale = mesh.on_sale(ShowPlan::default()).await;
+    let (buyer, admin) = (mesh.person(&[Role::User]), mesh.person(&[Role::Admin]));
+    let order_of = mesh.order(&buyer, sale.pool_id, &[1]).await;
+    mesh.order(&buyer, sale.pool_id, &[2]).await;
+    let path = format!("/v1/admin/sagas?bookingId={}", order_of.booking_id);
+    let listed = ask(&mesh, &Call::get(path).by(&admin)).await;
+    assert_eq!(listed.json["sagas"].as_array().unwrap().len(), 1);
+    assert_eq!(listed.at("/sagas/0/state"), "SAGA_STATE_WAITING");
+    let saga_id = listed.at("/sagas/0/sagaId");
+
+    let park = order(&admin, &saga_id, "park");
+    for _ in 0..2 {
+        let parked = ask(&mesh, &park).await;
+        assert_eq!(parked.at("/saga/state"), "SAGA_STATE_PARKED");
+        assert_eq!(parked.at("/saga/parkReason"), "to park it");
+        assert_eq!(parked.at("/saga/parkBy"), admin.account_id.to_string());
+    }
+    mesh.pay(&buyer, &order_of, "approve").await;
+    let told = "SELECT count(*) FROM inbox WHERE consumer = 'booking-svc.payments'";
+    until("booking-svc was told of the money", async || {
+        (mesh.booking.number(told).await == 1).then_some(())
+    })
+    .await;
+    let booking = Call::get(format!("/v1/bookings/{}", order_of.booking_id)).by(&buyer);
+    let waits = mesh.ask(&booking).await.at("/booking/state");
+    assert_eq!(
+        waits, "BOOKING_STATE_AWAITING_PAYMENT",
+        "nobody takes its next step"
+    );
+
+    let retried = ask(&mesh, &order(&admin, &saga_id, "retry")).await;
+    assert_eq!(retried.at("/saga/parkReason"), "");
+    mesh.tickets(&buyer, order_of.booking_id, 1).await;
+    let saga = ask(
+        &mesh,
+        &Call::get(format!("/v1/admin/sagas/{saga_id}")).by(&admin),
+    )
+    .await;
+    assert_eq!(saga.at("/saga/state"), "SAGA_STATE_DONE");
+    let events = saga.json["events"].as_array().unwrap().iter();
+    let by_hand: Vec<_> = events.filter(|event| event["kind"] == "ADMIN").collect();
+    assert_eq!(by_hand.len(), 2, "{}", saga.text);
+    let audited = "SELECT reason FROM audit_log ORDER BY create_time";
+    assert_eq!(
+        mesh.booking.texts(audited).await,
+        ["to park it", "to retry it"]
+    );
+    mesh.audit().await;
+}
