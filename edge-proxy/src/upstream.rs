@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::{Buf, BufMut, Bytes};
 use mesh::random;
 use mesh::status::{DEADLINE_PASSED, DEPENDENCY_DOWN, chain, internal};
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 use tonic::client::Grpc;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
@@ -55,7 +56,8 @@ fn explain(entry: &Entry, status: Status) -> Status {
         return status;
     };
     let mut causes = std::iter::successors(Some(source), |error| (*error).source());
-    if causes.any(|error| error.is::<TimeoutExpired>()) {
+    // tonic's own timer, and that of the pool while it connects.
+    if causes.any(|error| error.is::<TimeoutExpired>() || error.is::<Elapsed>()) {
         return passed();
     }
     warn!(error = chain(&status), method = %entry.path, "{} was not answered", entry.path);
