@@ -116,8 +116,9 @@ async fn what_may_not_be_repeated_is_sent_once() {
     let answer = client.check(HealthCheckRequest::default()).await;
     answer.unwrap_err();
     assert_eq!(hung_up.load(Ordering::Relaxed), 1);
-    // Negative control: what may be is tried three times.
+    // Negative control: what may be is tried three times; a try may find the end of the connection before it.
     assert_ne!(call(&pool).await, Code::Unimplemented);
-    assert_eq!(hung_up.load(Ordering::Relaxed), 4);
+    let tries = hung_up.load(Ordering::Relaxed) - 1;
+    assert!((2..=3).contains(&tries), "{tries} connections");
     tasks.shutdown(Duration::from_secs(5)).await;
 }
