@@ -242,7 +242,7 @@ pub async fn unpark_overdue(connection: &mut Connection) -> QueryResult<()> {
     diesel::sql_query(
         "UPDATE saga SET state = CASE direction WHEN 'FORWARD' THEN 'WAITING' ELSE 'COMPENSATING' END, park_reason = NULL, \
          park_by = NULL, park_time = NULL, next_run_time = clock_timestamp(), lease_gen = lease_gen + 1 WHERE saga_id IN \
-         (SELECT saga_id FROM saga WHERE state = 'PARKED' AND step = 'pay' AND deadline_time <= clock_timestamp() \
+         (SELECT saga_id FROM saga WHERE state = 'PARKED' AND step IN ('pay', 'pin') AND deadline_time <= clock_timestamp() \
          FOR UPDATE SKIP LOCKED)",
     )
     .execute(connection)

@@ -305,13 +305,24 @@ async fn a_paid_booking_that_cannot_be_confirmed_for_a_day_is_parked_and_goes_on
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_parked_saga_frees_its_units_at_the_deadline_of_its_payment_all_the_same() {
+    for stands_at in [
+        "step = 'pay', direction = 'FORWARD'",
+        "step = 'pay', direction = 'BACK'",
+        "step = 'pin', direction = 'BACK'",
+    ] {
+        frees_its_units(stands_at).await;
+    }
+}
+
+/// A saga is parked where `stands_at` says, and its deadline passes.
+async fn frees_its_units(stands_at: &str) {
     let world = World::new().await;
     let opener = Instance::start(&world);
     let wanted = booking_of(&held(&world, 0).await);
     opener.book(wanted).await.unwrap();
     opener.stop().await;
     let parked = "UPDATE saga SET state = 'PARKED', park_reason = 'test', park_by = 'test', park_time = now()";
-    world.storage.sql(parked).await;
+    world.storage.sql(&format!("{parked}, {stands_at}")).await;
     let instance = Instance::with(&world, restless(), Faults::none());
     world
         .storage
