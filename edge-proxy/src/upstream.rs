@@ -4,14 +4,14 @@ use std::error::Error;
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes};
+use mesh::client::pool::is_timeout;
 use mesh::random;
 use mesh::status::{DEADLINE_PASSED, DEPENDENCY_DOWN, chain, internal};
-use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 use tonic::client::Grpc;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::metadata::MetadataMap;
-use tonic::{Code, Extensions, Request, Status, TimeoutExpired};
+use tonic::{Code, Extensions, Request, Status};
 use tracing::warn;
 
 use crate::door::RETRY;
@@ -55,9 +55,7 @@ fn explain(entry: &Entry, status: Status) -> Status {
         }
         return status;
     };
-    let mut causes = std::iter::successors(Some(source), |error| (*error).source());
-    // tonic's own timer, and that of the pool while it connects.
-    if causes.any(|error| error.is::<TimeoutExpired>() || error.is::<Elapsed>()) {
+    if is_timeout(source) {
         return passed();
     }
     warn!(error = chain(&status), method = %entry.path, "{} was not answered", entry.path);

@@ -17,7 +17,9 @@ use http::request::Parts;
 use http_body_util::{BodyExt, Full};
 use prost_reflect::DescriptorPool;
 use prost_types::method_options::IdempotencyLevel;
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, sleep, timeout_at};
+use tonic::TimeoutExpired;
 use tonic::body::Body;
 use tonic::transport::Channel;
 use tower::retry::budget::{Budget, TpsBudget};
@@ -38,6 +40,8 @@ const BUDGET_TIME: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(20);
 /// An instance that did not answer is left alone this long, doubled with each failure up to [`PROBATION_MAX`].
 const PROBATION: Duration = Duration::from_millis(200);
+/// Silence shorter than this says more about the caller, who gave so little time, than about the instance.
+const SILENCE_MIN: Duration = Duration::from_millis(500);
 /// Longest probation: never away for good.
 const PROBATION_MAX: Duration = Duration::from_secs(5);
 
@@ -195,6 +199,7 @@ impl Instance {
     /// Sends until `end`; tonic's own timer starts only once there is a connection.
     async fn send(&self, request: http::Request<Body>, end: Option<Instant>) -> Answer {
         let _counted = InFlight::new(&self.in_flight);
+        let begin = Instant::now();
         let sent = self.channel.clone().oneshot(request);
         let answer = match end {
             Some(end) => timeout_at(end, sent).await.map_err(BoxError::from),
@@ -204,6 +209,7 @@ impl Instance {
         let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
         match &answer {
             Ok(_) => *health = Probation::default(),
+            Err(error) if is_timeout(error.as_ref()) && begin.elapsed() < SILENCE_MIN => {}
             Err(_) => {
                 let time = PROBATION.saturating_mul(2_u32.saturating_pow(health.failures));
                 health.failures = health.failures.saturating_add(1);
@@ -221,6 +227,13 @@ impl Instance {
     fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::Relaxed)
     }
+}
+
+/// Whether the caller's time was up before an answer came: by tonic's timer, or by the pool's while it connects.
+#[must_use]
+pub fn is_timeout(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut causes = std::iter::successors(Some(error), |error| (*error).source());
+    causes.any(|error| error.is::<TimeoutExpired>() || error.is::<Elapsed>())
 }
 
 /// Counts a call as long as it lives.
@@ -280,6 +293,25 @@ mod tests {
             "a long one is not cut: {hour}"
         );
         assert_eq!(told(None), None, "as the caller said it");
+    }
+
+    /// Whether an instance that says nothing counts as one that answers, after a call with this much time.
+    async fn answers_after(time: Duration) -> bool {
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", silent.local_addr().unwrap());
+        let channel = Channel::from_shared(address).unwrap().connect_lazy();
+        let pool = Pool::new([channel], Repeatable(Arc::default()));
+        let request =
+            http::Request::builder().header("grpc-timeout", format!("{}m", time.as_millis()));
+        let request = request.uri("/a.B/C").body(Body::empty()).unwrap();
+        pool.clone().call(request).await.unwrap_err();
+        pool.inner.instances[0].answers(Instant::now())
+    }
+
+    #[tokio::test]
+    async fn callers_without_patience_put_nobody_on_probation() {
+        assert!(answers_after(Duration::from_millis(5)).await);
+        assert!(!answers_after(SILENCE_MIN + Duration::from_millis(50)).await);
     }
 
     #[test]
