@@ -67,14 +67,17 @@ pub(crate) fn from_text(message: &MessageDescriptor, text: &str) -> Result<Value
         wrapper.set_field(&inner, value);
         return Ok(Value::Message(wrapper));
     }
-    match message.full_name() {
-        "google.protobuf.Timestamp" | "google.protobuf.Duration" | "google.protobuf.FieldMask" => {
-            from_json(message, &Json::String(text.to_owned())).map(Value::Message)
-        }
-        _ => Err(
-            "is a message, which no query parameter can hold; set its fields one by one".to_owned(),
-        ),
+    if has_text(message) {
+        return from_json(message, &Json::String(text.to_owned())).map(Value::Message);
     }
+    Err("is a message, which no query parameter can hold; set its fields one by one".to_owned())
+}
+
+/// Whether a query parameter can hold a well-known message.
+pub(crate) fn has_text(message: &MessageDescriptor) -> bool {
+    let texts = ["Timestamp", "Duration", "FieldMask"];
+    let name = message.full_name().strip_prefix("google.protobuf.");
+    wrapped(message).is_some() || name.is_some_and(|name| texts.contains(&name))
 }
 
 /// The field of a wrapper message such as `google.protobuf.Int64Value`.

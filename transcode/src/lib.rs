@@ -18,6 +18,7 @@
 //! - **`Idempotency-Key`** fills `request_id` where that field exists and is empty; the body's own value wins.
 //! - **Errors** are `{"error": google.rpc.Status}` with the name of the code in `status` besides. Details are typed JSON; `DebugInfo` and
 //!   types outside the pool do not leave. `RetryInfo` becomes `Retry-After`, rounded up.
+//! - **Streams** of messages stand in one body, framed as the caller accepts it, with an explicit end: see [`Framing`].
 //! - **Paths**: a variable of one segment is decoded, one of several keeps `%2F`. A trailing slash is another path. See [`Router`].
 //!
 //! Step 1 goes through `DynamicMessage`: correct first. A one-pass writer may replace it behind the same functions.
@@ -27,8 +28,10 @@ mod code;
 mod errors;
 mod failure;
 mod field_path;
+mod framing;
 mod json;
 mod known;
+pub mod openapi;
 mod percent;
 mod query;
 mod request;
@@ -45,6 +48,7 @@ pub use build::{BuildError, BuildErrors};
 pub use code::Code;
 pub use errors::ErrorWriter;
 pub use failure::{DOMAIN, Failure};
+pub use framing::Framing;
 pub use json::MAX_JSON_DEPTH;
 pub use request::Request;
 pub use route::Route;

@@ -119,7 +119,7 @@ pub(crate) fn apply_captures(
 }
 
 /// The field that `Idempotency-Key` fills.
-const REQUEST_ID: &str = "request_id";
+pub(crate) const REQUEST_ID: &str = "request_id";
 
 /// Longest `Idempotency-Key`, in bytes; a UUID has 36.
 pub(crate) const MAX_IDEMPOTENCY_KEY: usize = 255;

@@ -20,7 +20,7 @@ pub(crate) const BINARY_TYPE: &str = "application/octet-stream";
 const OPTIONS: SerializeOptions = SerializeOptions::new().skip_default_fields(false);
 
 impl Route {
-    /// Writes the response of the method, 200 with JSON, or with the bytes of a `google.api.HttpBody`.
+    /// Writes the response of the method, 200 with JSON, or with the bytes of a `google.api.HttpBody`. Of a stream: one message.
     ///
     /// # Errors
     /// INTERNAL `UPSTREAM_MESSAGE_INVALID` when the bytes are not the response message or hold what JSON cannot say, such as a

@@ -70,6 +70,10 @@ impl Route {
             .iter()
             .map(|variable| FieldPath::of_path_variable(&input, &variable.field))
             .collect();
+        if method.is_server_streaming() && answers_raw(&method, &response_body) {
+            let text = "a stream of google.api.HttpBody has no REST form";
+            return Err(wrong(&method, &pattern, text));
+        }
         match (body, response_body, variables) {
             (Ok(body), Ok(response_body), Ok(variables)) => Ok(Self {
                 method,
@@ -110,6 +114,11 @@ impl Route {
         )
     }
 
+    /// Whether the HTTP body says anything.
+    pub fn takes_body(&self) -> bool {
+        self.body != Body::Nothing
+    }
+
     /// Whether the HTTP body is a `google.api.HttpBody`: bytes of any content type instead of JSON.
     pub fn takes_raw_body(&self) -> bool {
         match &self.body {
@@ -140,6 +149,15 @@ pub(crate) fn holds_http_body(field: &FieldDescriptor) -> bool {
 
 pub(crate) fn is_http_body(message: &MessageDescriptor) -> bool {
     message.full_name() == HTTP_BODY
+}
+
+/// Whether the answer is the bytes of a `google.api.HttpBody`: one has a content type, several have no frames.
+fn answers_raw(method: &MethodDescriptor, response_body: &Result<Body, String>) -> bool {
+    match response_body {
+        Ok(Body::Field(field)) => holds_http_body(field),
+        Ok(Body::Whole | Body::Nothing) => is_http_body(&method.output()),
+        Err(_) => false,
+    }
 }
 
 fn field(message: &MessageDescriptor, name: &str) -> Result<FieldDescriptor, String> {
