@@ -11,7 +11,7 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Endpoint;
 use tonic::{Request, Status};
 
-use self::pool::{Pool, Repeatable};
+use self::pool::{Methods, Pool};
 use crate::config::Secret;
 use crate::deadline;
 use crate::descriptors::{self, BrokenDescriptors};
@@ -68,11 +68,12 @@ impl PeerList {
     }
 
     /// One service over all addresses; each is connected to when it is first used.
-    pub fn pool(&self, repeatable: Repeatable) -> Result<Pool, tonic::transport::Error> {
+    pub fn pool(&self, methods: Methods) -> Result<Pool, tonic::transport::Error> {
         let endpoints = self.0.iter().map(|address| endpoint(address));
         let endpoints: Vec<Endpoint> = endpoints.collect::<Result<_, _>>()?;
-        let channels = endpoints.iter().map(Endpoint::connect_lazy);
-        Ok(Pool::new(channels, repeatable))
+        let channels = endpoints.iter();
+        let channels = channels.map(|it| [it.connect_lazy(), it.connect_lazy()]);
+        Ok(Pool::new(channels, methods))
     }
 }
 
@@ -107,9 +108,9 @@ pub enum ClientError {
 pub fn peer(service: &'static str, peers: &PeerList, token: &Secret) -> Result<Peer, ClientError> {
     let mut proof: MetadataValue<Ascii> = token.expose().parse().map_err(|_| ClientError::Token)?;
     proof.set_sensitive(true);
-    let repeatable = Repeatable::of(&descriptors::pool()?);
+    let methods = Methods::of(&descriptors::pool()?);
     Ok(InterceptedService::new(
-        peers.pool(repeatable)?,
+        peers.pool(methods)?,
         Member { service, proof },
     ))
 }
@@ -143,7 +144,7 @@ impl Interceptor for Member {
         }
         let metadata = request.metadata_mut();
         if let Some(trace) = trace::current()
-            && let Ok(value) = trace.child().to_string().parse()
+            && let Ok(value) = trace.to_string().parse()
         {
             metadata.insert(TRACEPARENT, value);
         }

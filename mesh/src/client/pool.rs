@@ -45,29 +45,38 @@ const SILENCE_MIN: Duration = Duration::from_millis(500);
 /// Longest probation: never away for good.
 const PROBATION_MAX: Duration = Duration::from_secs(5);
 
-/// Methods that may be sent again: those whose contract says NO_SIDE_EFFECTS or IDEMPOTENT, and whose request is one message.
-#[derive(Clone, Debug)]
-pub struct Repeatable(Arc<BTreeSet<String>>);
+/// What the pool has to know of methods.
+#[derive(Clone, Debug, Default)]
+pub struct Methods {
+    /// Those that may be sent again: whose contract says NO_SIDE_EFFECTS or IDEMPOTENT, and whose request is one message.
+    repeatable: Arc<BTreeSet<String>>,
+    /// Those that answer in parts, for minutes.
+    streams: Arc<BTreeSet<String>>,
+}
 
-impl Repeatable {
+impl Methods {
     /// The methods of these contracts.
     #[must_use]
     pub fn of(contracts: &DescriptorPool) -> Self {
-        let methods = contracts.services().flat_map(|service| {
-            let methods: Vec<_> = service.methods().collect();
-            methods
-        });
-        let repeatable = methods.filter(|method| {
+        let (mut repeatable, mut streams) = (BTreeSet::new(), BTreeSet::new());
+        let services = contracts.services();
+        for method in services.flat_map(|service| service.methods().collect::<Vec<_>>()) {
+            let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
             let options = method.method_descriptor_proto().options.as_ref();
             let level = options.map_or(IdempotencyLevel::IdempotencyUnknown, |options| {
                 options.idempotency_level()
             });
-            level != IdempotencyLevel::IdempotencyUnknown && !method.is_client_streaming()
-        });
-        let path = |method: prost_reflect::MethodDescriptor| {
-            format!("/{}/{}", method.parent_service().full_name(), method.name())
-        };
-        Self(Arc::new(repeatable.map(path).collect()))
+            if method.is_server_streaming() {
+                streams.insert(path.clone());
+            }
+            if level != IdempotencyLevel::IdempotencyUnknown && !method.is_client_streaming() {
+                repeatable.insert(path);
+            }
+        }
+        Self {
+            repeatable: Arc::new(repeatable),
+            streams: Arc::new(streams),
+        }
     }
 }
 
@@ -79,13 +88,15 @@ pub struct Pool {
 
 struct Inner {
     instances: Vec<Instance>,
-    repeatable: Repeatable,
+    methods: Methods,
     budget: TpsBudget,
 }
 
 /// One address, and how it has answered lately.
 struct Instance {
     channel: Channel,
+    /// A connection of their own for answers in parts: as many as one connection carries would otherwise keep every call out.
+    streams: Channel,
     in_flight: AtomicUsize,
     health: Mutex<Probation>,
 }
@@ -106,17 +117,18 @@ impl fmt::Debug for Pool {
 }
 
 impl Pool {
-    /// Calls over these channels, one an instance.
+    /// Calls over these channels, two an instance: one for calls, one for answers in parts.
     #[must_use]
-    pub fn new(channels: impl IntoIterator<Item = Channel>, repeatable: Repeatable) -> Self {
-        let instance = |channel| Instance {
+    pub fn new(channels: impl IntoIterator<Item = [Channel; 2]>, methods: Methods) -> Self {
+        let instance = |[channel, streams]: [Channel; 2]| Instance {
             channel,
+            streams,
             in_flight: AtomicUsize::new(0),
             health: Mutex::default(),
         };
         let inner = Inner {
             instances: channels.into_iter().map(instance).collect(),
-            repeatable,
+            methods,
             budget: TpsBudget::new(BUDGET_TIME, RETRIES_PER_SECOND, RETRY_SHARE),
         };
         Self {
@@ -144,9 +156,10 @@ impl Service<http::Request<Body>> for Pool {
 
 impl Inner {
     async fn call(&self, request: http::Request<Body>) -> Answer {
-        if !self.repeatable.0.contains(request.uri().path()) {
+        if !self.methods.repeatable.contains(request.uri().path()) {
             let end = grpc_timeout(request.headers()).map(|time| Instant::now() + time);
-            return self.pick(None)?.send(request, end).await;
+            let streamed = self.streams(&request);
+            return self.pick(None)?.send(request, streamed, end).await;
         }
         let (parts, body) = request.into_parts();
         let body = body.collect().await?.to_bytes();
@@ -158,7 +171,9 @@ impl Inner {
             let instance = self.pick(last)?;
             // The first try has the caller's time as it said it.
             let told = end.filter(|_| tries > 0);
-            let answer = instance.send(request_with(&parts, &body, told), end).await;
+            let request = request_with(&parts, &body, told);
+            let streamed = self.streams(&request);
+            let answer = instance.send(request, streamed, end).await;
             tries += 1;
             let pause = random::jitter(PAUSE * tries);
             let in_time = end.is_none_or(|end| Instant::now() + pause < end);
@@ -169,6 +184,10 @@ impl Inner {
             sleep(pause).await;
             last = Some(instance);
         }
+    }
+
+    fn streams(&self, request: &http::Request<Body>) -> bool {
+        self.methods.streams.contains(request.uri().path())
     }
 
     /// The less busy of two random instances that answer; if none does, of all. Not the one that was tried just now, if there is another.
@@ -197,10 +216,20 @@ impl Inner {
 
 impl Instance {
     /// Sends until `end`; tonic's own timer starts only once there is a connection.
-    async fn send(&self, request: http::Request<Body>, end: Option<Instant>) -> Answer {
+    async fn send(
+        &self,
+        request: http::Request<Body>,
+        streamed: bool,
+        end: Option<Instant>,
+    ) -> Answer {
         let _counted = InFlight::new(&self.in_flight);
         let begin = Instant::now();
-        let sent = self.channel.clone().oneshot(request);
+        let channel = if streamed {
+            &self.streams
+        } else {
+            &self.channel
+        };
+        let sent = channel.clone().oneshot(request);
         let answer = match end {
             Some(end) => timeout_at(end, sent).await.map_err(BoxError::from),
             None => Ok(sent.await),
@@ -300,7 +329,7 @@ mod tests {
         let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", silent.local_addr().unwrap());
         let channel = Channel::from_shared(address).unwrap().connect_lazy();
-        let pool = Pool::new([channel], Repeatable(Arc::default()));
+        let pool = Pool::new([[channel.clone(), channel]], Methods::default());
         let request =
             http::Request::builder().header("grpc-timeout", format!("{}m", time.as_millis()));
         let request = request.uri("/a.B/C").body(Body::empty()).unwrap();
@@ -316,10 +345,13 @@ mod tests {
 
     #[test]
     fn only_methods_that_say_so_are_repeated() {
-        let repeatable = Repeatable::of(&crate::descriptors::pool().unwrap());
-        let is = |path: &str| repeatable.0.contains(path);
+        let methods = Methods::of(&crate::descriptors::pool().unwrap());
+        let is = |path: &str| methods.repeatable.contains(path);
         assert!(is("/usher.booking.v1.BookingService/CreateBooking"));
         assert!(is("/usher.booking.v1.BookingService/GetBooking"));
         assert!(!is("/grpc.health.v1.Health/Check"));
+        let streams = |path: &str| methods.streams.contains(path);
+        assert!(streams("/usher.booking.v1.BookingService/WatchBooking"));
+        assert!(!streams("/usher.booking.v1.BookingService/GetBooking"));
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use mesh::client::PeerList;
-use mesh::client::pool::{Pool, Repeatable};
+use mesh::client::pool::{Methods, Pool};
 use mesh::descriptors;
 use mesh::tasks::Tasks;
 use proto::usher::booking::v1::GetVenueRequest;
@@ -27,7 +27,7 @@ const ALWAYS: f64 = 10.0;
 fn pool(addresses: &[String]) -> Pool {
     let peers: PeerList = addresses.join(",").parse().unwrap();
     let contracts = descriptors::pool().unwrap();
-    peers.pool(Repeatable::of(&contracts)).unwrap()
+    peers.pool(Methods::of(&contracts)).unwrap()
 }
 
 /// An instance that answers every call, with UNIMPLEMENTED.
