@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::future::ready;
-use lapin::Acker;
+use futures_util::stream::{once, select};
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, BasicRejectOptions};
 use lapin::types::FieldTable;
+use lapin::{Acker, Channel, Consumer as Deliveries};
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -17,9 +18,9 @@ use super::broker::Broker;
 use super::handle::{Applied, Handler, Poison, apply};
 use super::link::{AmqpError, Link, Session, answer, short, supervise};
 use super::message::Message;
-use super::publisher::Publisher;
+use super::park;
 use super::retry::{self, RetryWorker};
-use super::topology::declare;
+use super::topology::{declare, park_queue};
 use crate::events::Events;
 use crate::faults::Faults;
 use crate::health::Need;
@@ -37,8 +38,6 @@ const CONCURRENCY: usize = 3;
 pub struct ConsumerOptions {
     /// The broker.
     pub broker: Broker,
-    /// For messages that have to go to the park queue by hand.
-    pub publisher: Publisher,
     /// Where the effects are; its background pool is used.
     pub database: Database,
     /// Routes of the contracts.
@@ -57,7 +56,8 @@ pub struct NoSuchQueue(pub &'static str);
 /// Handles the messages of `queue` (without prefix, e.g. `svc.noun`) until the process stops, and tries failed ones again.
 ///
 /// A duplicate is acknowledged without effect. What fails for now becomes a retry row and is acknowledged. Poison, and a type that the queue
-/// is no consumer of, goes to the park queue. At the stop what runs is finished and the rest stays in the queue.
+/// is no consumer of, becomes a dead letter; so does what the broker has given up on. At the stop what runs is finished and the rest stays in
+/// the queue.
 pub fn consume<H: Handler>(
     options: ConsumerOptions,
     queue: &'static str,
@@ -105,19 +105,21 @@ impl<H: Handler> Session for Consumer<H> {
             channel.basic_qos(PREFETCH, BasicQosOptions::default()),
         )
         .await?;
-        let consumer = answer(
-            "basic.consume",
-            channel.basic_consume(
-                short(broker.name(self.queue))?,
-                short("")?,
-                BasicConsumeOptions::default(),
-                FieldTable::default(),
-            ),
-        )
-        .await?;
+        let own = self.deliveries(channel, self.queue).await?;
+        let parked = self.deliveries(channel, &park_queue(self.queue)).await?;
+        // A queue that is deleted ends its own deliveries alone; either end is the end of the link, which declares both anew.
+        let over = || once(ready((Origin::Queue, None)));
+        let deliveries = select(
+            own.map(|delivery| (Origin::Queue, Some(delivery)))
+                .chain(over()),
+            parked
+                .map(|delivery| (Origin::Park, Some(delivery)))
+                .chain(over()),
+        );
         broker.health.up(self.queue, Need::Degrading);
         info!(queue = self.queue, "consuming {}", self.queue);
-        // Ends the work in progress as well: what cannot be stored now is delivered again.
+        // Ends the work in progress as well: what cannot be stored now is delivered again. Beside the stream and not in it, which is not
+        // looked at while all places are taken, and is gone when a queue is.
         let end = link.broken.child_token();
         let ended = async {
             tokio::select! {
@@ -125,18 +127,32 @@ impl<H: Handler> Session for Consumer<H> {
                 () = end.cancelled() => {}
             }
         };
-        consumer
-            .take_until(ended)
-            .take_while(|delivery| ready(delivery.is_ok()))
-            .for_each_concurrent(CONCURRENCY, |delivery| {
+        let work = deliveries
+            .take_until(end.cancelled())
+            .take_while(|(_, delivery)| {
+                let whole = matches!(delivery, Some(Ok(_)));
+                if !whole {
+                    end.cancel();
+                }
+                ready(whole)
+            })
+            .for_each_concurrent(CONCURRENCY, |(origin, delivery)| {
                 let end = &end;
                 async move {
-                    if let Ok(delivery) = delivery {
-                        self.process(delivery, end).await;
+                    match (origin, delivery) {
+                        (Origin::Queue, Some(Ok(delivery))) => self.process(delivery, end).await,
+                        (Origin::Park, Some(Ok(delivery))) => self.keep(delivery, end).await,
+                        (_, Some(Err(_)) | None) => {}
                     }
                 }
-            })
-            .await;
+            });
+        tokio::join!(
+            async {
+                work.await;
+                end.cancel();
+            },
+            ended
+        );
         if stop.is_cancelled() {
             link.close().await;
         }
@@ -144,12 +160,29 @@ impl<H: Handler> Session for Consumer<H> {
     }
 }
 
+/// Which queue a delivery came from.
+#[derive(Clone, Copy)]
+enum Origin {
+    Queue,
+    Park,
+}
+
 impl<H: Handler> Consumer<H> {
+    async fn deliveries(&self, channel: &Channel, queue: &str) -> Result<Deliveries, AmqpError> {
+        let queue = short(self.options.broker.name(queue))?;
+        let options = BasicConsumeOptions::default();
+        let consume = channel.basic_consume(queue, short("")?, options, FieldTable::default());
+        answer("basic.consume", consume).await
+    }
+
     async fn process(&self, delivery: Delivery, end: &CancellationToken) {
         let acker = delivery.acker;
         let message = match Message::read(&delivery.properties, delivery.data) {
             Ok(message) => Arc::new(message),
-            Err(poison) => return self.reject(&acker, "without id", &poison).await,
+            Err(unreadable) => {
+                let message = Arc::new(unreadable.message);
+                return self.park(&acker, &message, &unreadable.poison).await;
+            }
         };
         let id = message.message_id.to_string();
         self.options.faults.at("amqp/received").await;
@@ -157,7 +190,7 @@ impl<H: Handler> Consumer<H> {
         loop {
             let error = match self.apply(&message).await {
                 Ok(applied) => return self.acknowledge(&acker, applied, &message).await,
-                Err(TxError::Refused(poison)) => return self.reject(&acker, &id, &poison).await,
+                Err(TxError::Refused(poison)) => return self.park(&acker, &message, &poison).await,
                 Err(error) => chain(&error),
             };
             match retry::put(
@@ -189,13 +222,45 @@ impl<H: Handler> Consumer<H> {
                     );
                 }
             }
-            // The database is away. The message stays unacknowledged, bounded by the prefetch: giving it back would only bring it again.
-            let pause = self.options.timings.message_retry.wait(failures);
-            failures = failures.saturating_add(1);
-            tokio::select! {
-                () = tokio::time::sleep(pause) => {}
-                () = end.cancelled() => return,
+            if !self.pause(&mut failures, end).await {
+                return;
             }
+        }
+    }
+
+    /// Takes what the broker has laid aside.
+    async fn keep(&self, delivery: Delivery, end: &CancellationToken) {
+        let acker = delivery.acker;
+        let message = Message::read(&delivery.properties, delivery.data);
+        let message = Arc::new(message.unwrap_or_else(|unreadable| unreadable.message));
+        let (queue, id) = (self.queue, message.message_id);
+        let reason = park::brokers_reason(&message);
+        let mut failures = 0;
+        let kept = loop {
+            let cause = match park::put(&self.database, queue, &message, &reason).await {
+                Ok(kept) => break kept,
+                Err(cause) => chain(&cause),
+            };
+            warn!(queue, message_id = %id, error = cause, "dead letter {id} stays with the broker: {cause}");
+            if !self.pause(&mut failures, end).await {
+                return;
+            }
+        };
+        if kept {
+            self.count("parked");
+            error!(queue, message_id = %id, reason, "message {id} is a dead letter: {reason}");
+        }
+        self.ack(&acker).await;
+    }
+
+    /// The database is away. The message stays unacknowledged, bounded by the prefetch: giving it back would only bring it again. False at
+    /// the end of the link.
+    async fn pause(&self, failures: &mut u32, end: &CancellationToken) -> bool {
+        let pause = self.options.timings.message_retry.wait(*failures);
+        *failures = failures.saturating_add(1);
+        tokio::select! {
+            () = tokio::time::sleep(pause) => true,
+            () = end.cancelled() => false,
         }
     }
 
@@ -231,9 +296,27 @@ impl<H: Handler> Consumer<H> {
         }
     }
 
-    async fn reject(&self, acker: &Acker, id: &str, poison: &Poison) {
-        self.count("parked");
-        error!(queue = self.queue, message_id = id, reason = %poison, "message {id} goes to the park queue: {poison}");
+    /// Lays a message aside. Where the database does not take it, the broker does, and `keep` brings it when the database is back.
+    async fn park(&self, acker: &Acker, message: &Arc<Message>, poison: &Poison) {
+        let id = message.message_id.to_string();
+        let cause = match park::put(&self.database, self.queue, message, &poison.to_string()).await
+        {
+            Ok(kept) => {
+                if kept {
+                    self.count("parked");
+                    error!(queue = self.queue, message_id = id, reason = %poison, "message {id} becomes a dead letter: {poison}");
+                }
+                return self.ack(acker).await;
+            }
+            Err(cause) => cause,
+        };
+        let cause = chain(&cause);
+        warn!(
+            queue = self.queue,
+            message_id = id,
+            error = cause,
+            "dead letter {id} stays with the broker: {cause}"
+        );
         let rejected = acker.reject(BasicRejectOptions { requeue: false });
         if let Err(error) = answer("basic.reject", rejected).await {
             warn!(queue = self.queue, error = %error, "a rejection failed: {error}");

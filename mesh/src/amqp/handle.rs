@@ -5,10 +5,11 @@ use std::future::Future;
 use std::sync::Arc;
 
 use super::message::Message;
+use crate::inbox;
 use crate::pg::{Connection, Database, DomainError, TxError};
-use crate::{inbox, trace};
+use crate::trace::{self, Kind, Span};
 
-/// Why a message can never be handled. It goes to the park queue, where an operator finds it.
+/// Why a message can never be handled. It becomes a dead letter, which an operator finds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Poison(String);
 
@@ -64,7 +65,9 @@ pub(super) async fn apply<H: Handler>(
     message: &Arc<Message>,
 ) -> Result<Applied, TxError<Poison>> {
     let (handler, message) = (Arc::clone(handler), Arc::clone(message));
-    let trace = message.trace();
+    let name = format!("{queue} {}", message.kind);
+    let mut span = Span::start(Kind::Consumer, name, message.trace());
+    span.set("messaging.message.id", message.message_id.to_string());
     let effect = database.transaction(queue, async move |connection| {
         if !inbox::receive(connection, queue, message.message_id).await? {
             return Ok(Applied::Duplicate);
@@ -72,5 +75,9 @@ pub(super) async fn apply<H: Handler>(
         handler.handle(connection, &message).await?;
         Ok(Applied::Done)
     });
-    trace::within(trace, effect).await
+    let outcome = trace::within(Some(span.context()), effect).await;
+    if let Err(error) = &outcome {
+        span.fail(error.to_string());
+    }
+    outcome
 }

@@ -26,22 +26,13 @@ const WAITING_MAX: usize = 8;
 
 const CHECK: &str = "amqp publish";
 
-/// Where a message goes; names are without prefix.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Destination {
-    /// To an exchange, by its type as routing key.
-    Exchange(String),
-    /// Straight to a queue.
-    Queue(String),
-}
-
 /// A message to publish.
 #[derive(Clone, Debug)]
 pub struct Outgoing {
     /// By which consumers know it.
     pub message_id: Uuid,
-    /// Where it goes.
-    pub destination: Destination,
+    /// Where it goes, by its type as routing key; without prefix.
+    pub exchange: String,
     /// Full protobuf name.
     pub kind: String,
     /// Encoded protobuf message.
@@ -194,18 +185,14 @@ async fn send(
     channel: &Channel,
     message: &Outgoing,
 ) -> Result<PublisherConfirm, AmqpError> {
-    let (exchange, key) = match &message.destination {
-        Destination::Exchange(exchange) => (broker.name(exchange), message.kind.clone()),
-        Destination::Queue(queue) => (String::new(), broker.name(queue)),
-    };
     let options = BasicPublishOptions {
         mandatory: message.mandatory,
         ..Default::default()
     };
     channel
         .basic_publish(
-            short(exchange)?,
-            short(key)?,
+            short(broker.name(&message.exchange))?,
+            short(&message.kind)?,
             options,
             &message.payload,
             properties(message.message_id, &message.kind, &message.headers)?,

@@ -16,10 +16,9 @@ use uuid::Uuid;
 use super::consumer::Consumer;
 use super::handle::{Applied, Handler, Poison};
 use super::message::Message;
-use super::publisher::{Destination, Outcome, Outgoing};
-use super::topology::park_queue;
-use crate::pg::schema::retry_message;
-use crate::pg::{Database, TxError};
+use super::park;
+use crate::pg::schema::{dead_letter, retry_message};
+use crate::pg::{Connection, Database, TxError};
 use crate::status::chain;
 use crate::timings::Timings;
 
@@ -31,8 +30,6 @@ const ATTEMPTS_MAX: u32 = 300;
 const ATTEMPTS_ALARM: u32 = 10;
 /// Error text that is kept; the log has all of it.
 const ERROR_MAX: usize = 500;
-/// Longest wait for the confirm of a parked message.
-const PARK_LIMIT: Duration = Duration::from_secs(5);
 
 /// Stores a message whose first attempt failed. Storing it twice keeps the first row.
 pub(super) async fn put(
@@ -66,8 +63,13 @@ pub(super) async fn put(
         .await
 }
 
-fn cut(error: &str) -> String {
-    error.chars().take(ERROR_MAX).collect()
+/// An error's text as it is kept; NUL is no text to Postgres.
+pub(super) fn cut(error: &str) -> String {
+    error
+        .replace('\0', "\u{fffd}")
+        .chars()
+        .take(ERROR_MAX)
+        .collect()
 }
 
 fn milliseconds(wait: Duration) -> i64 {
@@ -92,6 +94,7 @@ impl Row {
             payload: self.payload,
             headers: texts(&self.headers),
             failed_attempts: u32::try_from(self.attempts).unwrap_or_default(),
+            named: true,
         }
     }
 }
@@ -111,7 +114,19 @@ impl<H: Handler> RetryWorker<H> {
     }
 
     pub(super) async fn run(&self, stop: CancellationToken) {
+        let mut measured: Option<Instant> = None;
         while !stop.is_cancelled() {
+            if measured.is_none_or(|at| at.elapsed() >= self.consumer.options.timings.gauges) {
+                measured = Some(Instant::now());
+                if let Err(failed) = self.measure().await {
+                    let (queue, text) = (self.consumer.queue, chain(&failed));
+                    warn!(
+                        queue,
+                        error = text,
+                        "waiting messages are not counted: {text}"
+                    );
+                }
+            }
             if let Err(failed) = self.round(&stop).await {
                 let text = chain(&failed);
                 warn!(
@@ -152,8 +167,33 @@ impl<H: Handler> RetryWorker<H> {
         Ok(())
     }
 
-    /// One more attempt. Two instances that try the same message meet at its inbox row.
+    /// Shows how many messages wait for another attempt, and how many for an operator.
+    async fn measure(&self) -> Result<(), TxError<Infallible>> {
+        let queue = self.consumer.queue;
+        let read = async move |connection: &mut Connection| {
+            let retries = retry_message::table.filter(retry_message::consumer.eq(queue));
+            let retries: i64 = retries.count().get_result(connection).await?;
+            let dead = dead_letter::table.filter(dead_letter::consumer.eq(queue));
+            let dead: i64 = dead.count().get_result(connection).await?;
+            Ok::<_, diesel::result::Error>((retries, dead))
+        };
+        let (retries, dead) = self.consumer.database.read(read).await?;
+        let count = |rows: i64| f64::from(u32::try_from(rows).unwrap_or(u32::MAX));
+        metrics::gauge!("usher_retry_messages", "queue" => queue).set(count(retries));
+        metrics::gauge!("usher_dead_letters", "queue" => queue).set(count(dead));
+        Ok(())
+    }
+
+    /// One more attempt, counted before it begins: a message that kills its process climbs the ladder, too. Whoever counts has the attempt;
+    /// two instances that tried all the same would meet at the inbox row.
     async fn attempt(&self, message: Arc<Message>) -> Result<(), TxError<Infallible>> {
+        if message.failed_attempts > ATTEMPTS_MAX {
+            let poison = Poison::new(format!("{ATTEMPTS_MAX} attempts failed or had no end"));
+            return self.park(&message, &poison).await;
+        }
+        if !self.begin(&message).await? {
+            return Ok(());
+        }
         match self.consumer.apply(&message).await {
             Ok(applied) => {
                 if applied == Applied::Done {
@@ -168,8 +208,40 @@ impl<H: Handler> RetryWorker<H> {
                 let poison = Poison::new(format!("it failed {ATTEMPTS_MAX} times"));
                 self.park(&message, &poison).await
             }
-            Err(failed) => self.put_back(&message, &chain(&failed)).await,
+            Err(failed) => self.note(&message, &chain(&failed)).await,
         }
+    }
+
+    /// Counts the attempt and says when the next one is due. False: somebody else has it.
+    async fn begin(&self, message: &Message) -> Result<bool, TxError<Infallible>> {
+        let (queue, id) = (self.consumer.queue, message.message_id);
+        let before = i32::try_from(message.failed_attempts).unwrap_or(i32::MAX);
+        let ladder = &self.consumer.options.timings.message_retry;
+        let wait = milliseconds(ladder.wait(message.failed_attempts));
+        let attempt = message.failed_attempts.saturating_add(1);
+        // Stands there when the attempt has no end, because its process died.
+        let begun = format!("attempt {attempt} has begun");
+        if attempt > ATTEMPTS_ALARM {
+            warn!(queue, message_id = %id, attempt, "message {id} begins attempt {attempt}");
+        }
+        self.consumer
+            .database
+            .transaction("message retry begin", async move |connection| {
+                let counted = diesel::sql_query(
+                    "UPDATE retry_message SET attempts = attempts + 1, last_error = $5,
+                     next_attempt_time = clock_timestamp() + $4 * interval '1 millisecond'
+                     WHERE consumer = $1 AND message_id = $2 AND attempts = $3",
+                )
+                .bind::<Text, _>(queue)
+                .bind::<SqlUuid, _>(id)
+                .bind::<Integer, _>(before)
+                .bind::<BigInt, _>(wait)
+                .bind::<Text, _>(&begun)
+                .execute(connection)
+                .await?;
+                Ok(counted == 1)
+            })
+            .await
     }
 
     async fn forget(&self, message: &Message) -> Result<(), TxError<Infallible>> {
@@ -185,37 +257,23 @@ impl<H: Handler> RetryWorker<H> {
             .await
     }
 
-    async fn put_back(&self, message: &Message, cause: &str) -> Result<(), TxError<Infallible>> {
+    /// Keeps why an attempt failed.
+    async fn note(&self, message: &Message, cause: &str) -> Result<(), TxError<Infallible>> {
         let (queue, id) = (self.consumer.queue, message.message_id);
         let attempts = message.failed_attempts.saturating_add(1);
         self.consumer.count("retried");
         if attempts >= ATTEMPTS_ALARM {
             error!(queue, message_id = %id, attempts, cause, "message {id} failed {attempts} times: {cause}");
         }
-        let wait = milliseconds(
-            self.consumer
-                .options
-                .timings
-                .message_retry
-                .wait(message.failed_attempts),
-        );
-        let (before, error) = (
-            i32::try_from(message.failed_attempts).unwrap_or(i32::MAX),
-            cut(cause),
-        );
+        let error = cut(cause);
         self.consumer
             .database
-            .transaction("message retry put back", async move |connection| {
-                // Names the attempt it saw, so that two instances do not count one failure twice.
+            .transaction("message retry note", async move |connection| {
                 diesel::sql_query(
-                    "UPDATE retry_message SET attempts = attempts + 1, last_error = $5,
-                     next_attempt_time = clock_timestamp() + $4 * interval '1 millisecond'
-                     WHERE consumer = $1 AND message_id = $2 AND attempts = $3",
+                    "UPDATE retry_message SET last_error = $3 WHERE consumer = $1 AND message_id = $2",
                 )
                 .bind::<Text, _>(queue)
                 .bind::<SqlUuid, _>(id)
-                .bind::<Integer, _>(before)
-                .bind::<BigInt, _>(wait)
                 .bind::<Text, _>(&error)
                 .execute(connection)
                 .await?;
@@ -224,31 +282,25 @@ impl<H: Handler> RetryWorker<H> {
             .await
     }
 
-    /// Sends the message to the park queue and forgets it after the confirm; without one it stays and is tried again.
+    /// Makes it a dead letter.
     async fn park(&self, message: &Message, poison: &Poison) -> Result<(), TxError<Infallible>> {
         let (queue, id) = (self.consumer.queue, message.message_id);
-        error!(queue, message_id = %id, reason = %poison, "message {id} goes to the park queue: {poison}");
-        let parked = Outgoing {
-            message_id: id,
-            destination: Destination::Queue(park_queue(queue)),
-            kind: message.kind.clone(),
-            payload: message.payload.clone(),
-            headers: message.headers.clone(),
-            mandatory: true,
-        };
-        let deadline = Instant::now() + PARK_LIMIT;
-        let outcomes = self
+        let (message, reason) = (message.clone(), poison.to_string());
+        let kept = self
             .consumer
-            .options
-            .publisher
-            .publish(vec![parked], deadline)
-            .await;
-        if outcomes.is_ok_and(|outcomes| outcomes == [Outcome::Confirmed]) {
+            .database
+            .transaction("message park", async move |connection| {
+                let kept = park::insert(connection, queue, &message, &reason).await?;
+                diesel::delete(retry_message::table.find((queue, id)))
+                    .execute(connection)
+                    .await?;
+                Ok(kept)
+            })
+            .await?;
+        if kept {
             self.consumer.count("parked");
-            self.forget(message).await
-        } else {
-            self.put_back(message, "the park queue did not take it")
-                .await
+            error!(queue, message_id = %id, reason = %poison, "message {id} becomes a dead letter: {poison}");
         }
+        Ok(())
     }
 }

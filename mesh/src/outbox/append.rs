@@ -31,7 +31,7 @@ pub async fn append<M: Message + Name>(
     }
     let mut headers = BTreeMap::new();
     if let Some(trace) = trace::current() {
-        headers.insert(trace::TRACEPARENT, trace.child().to_string());
+        headers.insert(trace::TRACEPARENT, trace.to_string());
     }
     let message_id = id::new();
     diesel::insert_into(outbox::table)

@@ -10,7 +10,7 @@ use diesel::sql_types::{Array, BigInt, Text};
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
-use crate::amqp::{Destination, Outgoing};
+use crate::amqp::Outgoing;
 use crate::events::Route;
 use crate::pg::schema::outbox;
 use crate::pg::{Database, TxError, clock_timestamp};
@@ -55,7 +55,7 @@ impl Row {
         }
         Outgoing {
             message_id: self.message_id,
-            destination: Destination::Exchange(route.exchange.clone()),
+            exchange: route.exchange.clone(),
             kind: self.type_.clone(),
             payload: self.payload.clone(),
             headers,

@@ -13,6 +13,20 @@ diesel::table! {
 }
 
 diesel::table! {
+    dead_letter (consumer, message_id) {
+        consumer -> Text,
+        message_id -> Uuid,
+        #[sql_name = "type"]
+        type_ -> Text,
+        payload -> Binary,
+        headers -> Jsonb,
+        attempts -> Integer,
+        reason -> Text,
+        park_time -> Timestamptz,
+    }
+}
+
+diesel::table! {
     idempotency (account_id, method, request_id) {
         account_id -> Uuid,
         method -> Text,

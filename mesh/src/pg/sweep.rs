@@ -18,11 +18,13 @@ const BATCHES_MAX: usize = 100;
 
 /// What is removed, and how. `now()` and not the wall clock: the planner uses an index only for a time that stands still.
 const SWEEPS: [(&str, &str); 2] = [
-    // 14 days: longer than any message is parked before it is replayed.
+    // 14 days: longer than any message is tried again. What is tried again or laid aside is remembered as long as it is there.
     (
         "inbox",
         "DELETE FROM inbox WHERE ctid = ANY(ARRAY(
-         SELECT ctid FROM inbox WHERE receive_time < now() - interval '14 days' LIMIT $1))",
+         SELECT i.ctid FROM inbox i WHERE i.receive_time < now() - interval '14 days' AND NOT EXISTS (
+             SELECT FROM dead_letter d WHERE d.consumer = i.consumer AND d.message_id = i.message_id
+             UNION ALL SELECT FROM retry_message r WHERE r.consumer = i.consumer AND r.message_id = i.message_id) LIMIT $1))",
     ),
     // 24 hours: as long as a request_id is promised to be remembered.
     (

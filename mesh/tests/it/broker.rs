@@ -1,7 +1,7 @@
 //! A corner of the broker for one test: names with a prefix of their own, removed at the end.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lapin::options::{
@@ -22,6 +22,11 @@ use mesh::timings::Timings;
 use tokio::sync::{RwLock, RwLockReadGuard};
 
 use crate::support::until;
+
+/// Corners whose names are still there, by prefix.
+static LEFT: Mutex<VecDeque<String>> = Mutex::new(VecDeque::new());
+/// So many of them: seconds of other tests lie between the last use of a name and its end.
+const LEFT_MAX: usize = 8;
 
 /// Who breaks the broker holds it alone.
 pub(crate) static BROKER: RwLock<()> = RwLock::const_new(());
@@ -102,7 +107,6 @@ impl Corner {
     ) {
         let options = ConsumerOptions {
             broker: self.broker(tasks, &Health::new()),
-            publisher: self.publisher(tasks),
             database: database.clone(),
             events: self.events,
             timings: Timings::test(),
@@ -169,6 +173,26 @@ impl Corner {
         connection.close(200, "done".into()).await.unwrap();
     }
 
+    /// Puts a message straight into a queue.
+    pub(crate) async fn put(&self, queue: &str, payload: &[u8], properties: BasicProperties) {
+        let (connection, channel) = self.channel().await;
+        let select = channel.confirm_select(ConfirmSelectOptions::default());
+        select.await.unwrap();
+        let (name, options) = (self.name(queue), BasicPublishOptions::default());
+        let sent = channel.basic_publish("".into(), name.into(), options, payload, properties);
+        let confirmed = sent.await.unwrap().await.unwrap();
+        assert_eq!(confirmed, Confirmation::Ack(None));
+        connection.close(200, "done".into()).await.unwrap();
+    }
+
+    /// Deletes a queue with what is in it.
+    pub(crate) async fn delete(&self, queue: &str) {
+        let (connection, channel) = self.channel().await;
+        let gone = channel.queue_delete(self.name(queue).into(), QueueDeleteOptions::default());
+        gone.await.unwrap();
+        connection.close(200, "done".into()).await.unwrap();
+    }
+
     /// Cuts the queue off its exchange.
     pub(crate) async fn unbind(&self, kind: &str) {
         let (connection, channel) = self.channel().await;
@@ -184,28 +208,39 @@ impl Corner {
         connection.close(200, "done".into()).await.unwrap();
     }
 
-    /// Removes every name of this corner.
+    /// Gives the names of this corner up. They are removed when some more corners were given up: RabbitMQ 3.10 loses the supervisor of all
+    /// dead-lettering, and every queue of ours with it, when queues are deleted while their workers start. The last ones stay until the stack
+    /// is reset.
     pub(crate) async fn clear(&self) {
+        let oldest = {
+            let mut left = LEFT.lock().unwrap();
+            left.push_back(self.prefix.clone());
+            (left.len() > LEFT_MAX).then(|| left.pop_front()).flatten()
+        };
+        let Some(prefix) = oldest else { return };
         let (connection, channel) = self.channel().await;
         let mut exchanges = BTreeMap::new();
         for (_, route) in self.events.iter() {
             exchanges.insert(route.exchange.clone(), ());
             for queue in &route.consumers {
                 for name in [queue.clone(), park_queue(queue)] {
-                    let gone = channel
-                        .queue_delete(self.name(&name).into(), QueueDeleteOptions::default());
+                    let name = format!("{prefix}{name}");
+                    let gone = channel.queue_delete(name.into(), QueueDeleteOptions::default());
                     drop(gone.await);
                 }
             }
         }
         for exchange in exchanges.into_keys() {
-            let gone = channel.exchange_delete(
-                self.name(&exchange).into(),
-                ExchangeDeleteOptions::default(),
-            );
+            let name = format!("{prefix}{exchange}");
+            let gone = channel.exchange_delete(name.into(), ExchangeDeleteOptions::default());
             drop(gone.await);
         }
         drop(connection.close(200, "done".into()).await);
+    }
+
+    /// Leaves the names of every corner until the stack is reset: after a restart of the broker all their workers start at once.
+    pub(crate) fn leave_all() {
+        LEFT.lock().unwrap().clear();
     }
 }
 

@@ -1,7 +1,7 @@
 //! Consuming: one effect whatever happens around it.
 
 use lapin::BasicProperties;
-use mesh::amqp::{ConsumerOptions, Handler, Message, NoSuchQueue, Poison, consume};
+use mesh::amqp::{ConsumerOptions, Handler, Message, NoSuchQueue, Poison, consume, park_queue};
 use mesh::faults::Faults;
 use mesh::health::Health;
 use mesh::pg::{Connection, Database, DatabaseOptions, TxError};
@@ -48,6 +48,11 @@ pub(crate) fn body(booking: &str) -> Vec<u8> {
 
 pub(crate) async fn effects(fixture: &Fixture) -> i64 {
     fixture.number("SELECT count(*) AS n FROM effect").await
+}
+
+pub(crate) async fn dead_letters(fixture: &Fixture) -> i64 {
+    let count = "SELECT count(*) AS n FROM dead_letter";
+    fixture.number(count).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -242,7 +247,6 @@ async fn a_queue_that_no_event_names_does_not_start() {
     let (fixture, corner) = (Fixture::new().await, Corner::new().await);
     let options = ConsumerOptions {
         broker: corner.broker(&fixture.tasks, &Health::new()),
-        publisher: corner.publisher(&fixture.tasks),
         database: fixture.database.clone(),
         events: corner.events,
         timings: Timings::test(),
@@ -252,6 +256,30 @@ async fn a_queue_that_no_event_names_does_not_start() {
         consume(options, "nobody.nothing", Count),
         Err(NoSuchQueue("nobody.nothing"))
     );
+    stop(&fixture.tasks).await;
+    corner.clear().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_is_deleted_is_declared_and_consumed_again() {
+    let (fixture, corner) = (Fixture::new().await, Corner::new().await);
+    corner.consume(&fixture.database, &fixture.tasks, Faults::none(), Count);
+    let exists = async || corner.depth(&park_queue(QUEUE)).await.is_some();
+    until("the queues exist", exists).await;
+    let deleted = [QUEUE.to_owned(), park_queue(QUEUE), String::new()];
+    for (handled, name) in (1..).zip(deleted) {
+        let message = properties(mesh::id::new());
+        corner
+            .publish(&Event::full_name(), &body("b"), message)
+            .await;
+        let effect = async || effects(&fixture).await == handled;
+        until("its messages are handled", effect).await;
+        if !name.is_empty() {
+            corner.delete(&name).await;
+            let exists = async || corner.depth(&name).await.is_some();
+            until("it is there again", exists).await;
+        }
+    }
     stop(&fixture.tasks).await;
     corner.clear().await;
 }

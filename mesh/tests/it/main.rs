@@ -9,6 +9,7 @@
 mod broker;
 mod consumer;
 mod database;
+mod dead_letters;
 mod idempotency;
 mod migrate;
 mod outage;
