@@ -11,8 +11,8 @@ pub fn new() -> Uuid {
 
 /// The id that follows from `owner` and `name`: the same every time, so that a repeated step uses the same key (UUIDv5).
 #[must_use]
-pub fn derive(owner: Uuid, name: &str) -> Uuid {
-    Uuid::new_v5(&owner, name.as_bytes())
+pub fn derive(owner: Uuid, name: impl AsRef<[u8]>) -> Uuid {
+    Uuid::new_v5(&owner, name.as_ref())
 }
 
 /// Reads an id in its one canonical spelling: 36 characters, lower or upper case, with hyphens.

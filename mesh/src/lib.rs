@@ -8,6 +8,7 @@ pub mod amqp;
 pub mod client;
 pub mod clock;
 pub mod config;
+pub mod dead_letters;
 pub mod deadline;
 pub mod descriptors;
 pub mod events;

@@ -11,7 +11,7 @@ use crate::config::{self, EXIT_USAGE, ProcessEnv, Reader, Unreadable, Variable};
 use crate::signals;
 use crate::status::chain;
 use crate::tasks::Tasks;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Observed, Telemetry};
 
 /// What `--help` says of a process.
 #[derive(Clone, Copy, Debug)]
@@ -62,7 +62,7 @@ impl fmt::Display for Program {
 pub fn run<C, E, W>(
     program: &Program,
     read: impl FnOnce(&mut Reader<'_>) -> Result<C, Unreadable>,
-    log: impl FnOnce(&C) -> &str,
+    observed: impl FnOnce(&C) -> Observed<'_>,
     work: impl FnOnce(C, Runtime) -> W,
 ) -> ExitCode
 where
@@ -76,7 +76,9 @@ where
         Ok(config) => config,
         Err(mistakes) => return refuse(&format!("{}: {mistakes}", program.name)),
     };
-    let telemetry = match Telemetry::start(log(&config)) {
+    let Observed { log, otlp } = observed(&config);
+    let otlp = otlp.cloned();
+    let telemetry = match Telemetry::start(log) {
         Ok(telemetry) => telemetry,
         Err(problem) => return refuse(&format!("{}: {}", program.name, chain(&problem))),
     };
@@ -91,18 +93,23 @@ where
         }
     };
     runtime.block_on(async {
+        let traces = otlp.map(|endpoint| Telemetry::export(program.name, &endpoint));
+        let traces = match traces.transpose() {
+            Ok(traces) => traces,
+            Err(problem) => return refuse(&format!("{}: {}", program.name, chain(&problem))),
+        };
         let tasks = Tasks::new();
         let shutdown = signals::shutdown(&tasks);
-        match work(
-            config,
-            Runtime {
-                tasks,
-                telemetry,
-                shutdown,
-            },
-        )
-        .await
-        {
+        let runtime = Runtime {
+            tasks,
+            telemetry,
+            shutdown,
+        };
+        let outcome = work(config, runtime).await;
+        if let Some(traces) = traces {
+            tokio::task::block_in_place(|| traces.end());
+        }
+        match outcome {
             Ok(()) => ExitCode::SUCCESS,
             Err(problem) => {
                 error!(

@@ -51,7 +51,7 @@ pub use config::{ServerConfig, read_mesh_token};
 pub use context::caller;
 pub use deadline::{grpc_timeout, parse as parse_timeout};
 pub use listeners::Listeners;
-pub use request_id::REQUEST_ID;
+pub use request_id::{REQUEST_ID, request_id};
 
 /// Calls in work at once over all connections; each holds a few KiB and most wait for one of the pool's connections.
 const CALLS_MAX: usize = 2_000;

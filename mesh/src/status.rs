@@ -69,6 +69,12 @@ pub const REQUEST_IN_PROGRESS: Reason = Reason::new(
     Code::Aborted,
     "the first call with this request_id still runs; repeat after RetryInfo",
 );
+/// A message that is laid aside no more, or never was.
+pub const DEAD_LETTER_NOT_FOUND: Reason = Reason::new(
+    "DEAD_LETTER_NOT_FOUND",
+    Code::NotFound,
+    "there is no such dead letter in this service: it was replayed, discarded, or belongs to another one",
+);
 /// No token.
 pub const TOKEN_MISSING: Reason = Reason::new(
     "TOKEN_MISSING",
@@ -135,6 +141,7 @@ pub const REASONS: &[&Reason] = &[
     &INVALID_REQUEST,
     &REQUEST_ID_REUSED,
     &REQUEST_IN_PROGRESS,
+    &DEAD_LETTER_NOT_FOUND,
     &TOKEN_MISSING,
     &TOKEN_INVALID,
     &TOKEN_EXPIRED,

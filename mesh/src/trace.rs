@@ -1,10 +1,18 @@
 //! W3C trace context (traceparent): read at the door, carried by every task, sent with every call and message.
+//!
+//! A [`Span`] is one stretch of work in a trace. What it calls and publishes names it as its parent; where the process has an endpoint for
+//! traces ([`crate::telemetry`]), it is sent there when it ends.
 
 use std::fmt;
 use std::future::Future;
 use std::str::FromStr;
 
 use crate::random;
+
+mod span;
+
+pub(crate) use span::Exporter;
+pub use span::{Kind, Span};
 
 /// Header and metadata key.
 pub const TRACEPARENT: &str = "traceparent";
@@ -36,13 +44,32 @@ impl TraceParent {
         }
     }
 
-    /// The same trace with a new parent: what a hop sends on.
+    /// The same trace with a new span in it.
     #[must_use]
-    pub fn child(self) -> Self {
+    fn child(self) -> Self {
         Self {
             parent_id: random::bytes(),
             ..self
         }
+    }
+
+    /// The same, to be recorded whatever was asked: callers from outside do not decide about our traces.
+    #[must_use]
+    pub fn recorded(self) -> Self {
+        Self {
+            flags: self.flags | 1,
+            ..self
+        }
+    }
+
+    /// The id of the span that this names.
+    fn span_id(self) -> [u8; 8] {
+        self.parent_id
+    }
+
+    /// Whether whoever began the trace wants it recorded.
+    fn is_sampled(self) -> bool {
+        self.flags & 1 == 1
     }
 
     /// The trace id in hexadecimal, for log lines.

@@ -67,6 +67,11 @@ pub const LOG: Variable = Variable::with_default(
     "info",
     "log filter, e.g. info,mesh=debug; lines are JSON on standard error",
 );
+/// Where traces go.
+pub const OTLP_ENDPOINT: Variable = Variable::optional(
+    "USHER_OTLP_ENDPOINT",
+    "collector that gets traces by OTLP over gRPC, http://127.0.0.1:4317; without it they stay in the logs as trace_id",
+);
 /// Preset of timers.
 pub const TIMINGS: Variable = Variable::with_default(
     "USHER_TIMINGS",
@@ -88,5 +93,6 @@ pub const VARIABLES: &[&Variable] = &[
     &MESH_TOKEN,
     &POLICY_OVERLAY,
     &LOG,
+    &OTLP_ENDPOINT,
     &TIMINGS,
 ];

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::config::{self, Env, Mistakes, Reader, Secret, Unreadable};
 use crate::identity::{JwksSource, MESH_TOKEN_MIN, VerifierOptions};
+use crate::telemetry::{Observed, OtlpEndpoint};
 
 /// What every server needs to know.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub struct ServerConfig {
     pub policy_overlay: Option<PathBuf>,
     /// Log filter.
     pub log: String,
+    /// Where traces go.
+    pub otlp_endpoint: Option<OtlpEndpoint>,
 }
 
 impl ServerConfig {
@@ -39,6 +42,7 @@ impl ServerConfig {
         let mesh_token = read_mesh_token(reader);
         let policy_overlay = reader.read_optional(&config::POLICY_OVERLAY);
         let log = reader.read(&config::LOG);
+        let otlp_endpoint = reader.read_optional(&config::OTLP_ENDPOINT);
         Ok(Self {
             listen: listen?,
             admin_listen: admin_listen?,
@@ -51,7 +55,17 @@ impl ServerConfig {
             mesh_token: mesh_token?,
             policy_overlay: policy_overlay?,
             log: log?,
+            otlp_endpoint: otlp_endpoint?,
         })
+    }
+
+    /// What the process tells of itself.
+    #[must_use]
+    pub fn observed(&self) -> Observed<'_> {
+        Observed {
+            log: &self.log,
+            otlp: self.otlp_endpoint.as_ref(),
+        }
     }
 
     /// Reads the shared variables alone.

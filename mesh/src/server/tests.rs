@@ -204,6 +204,7 @@ impl Running {
             },
             mesh_token: Secret::new(TOKEN),
             policy_overlay: None,
+            otlp_endpoint: None,
             log: "off".to_owned(),
         };
         let listeners = Listeners::bind(&config).await.unwrap();
@@ -394,7 +395,14 @@ async fn the_callers_deadline_wins_when_it_is_shorter() {
     let server = Running::start().await;
     let bearer = format!("Bearer {}", server.token(&[Role::User]));
     let metadata = [("authorization", bearer.as_str()), ("grpc-timeout", "200m")];
-    let status = server.get("never", &metadata).await.unwrap_err();
+    let mut status = server.get("never", &metadata).await.unwrap_err();
+    // The answer leaves 10 ms before the client's own timer, which a busy machine may let win now and then.
+    for _ in 0..10 {
+        if status.code() != Code::Cancelled {
+            break;
+        }
+        status = server.get("never", &metadata).await.unwrap_err();
+    }
     assert_eq!(
         (status.code(), reason(&status).as_str()),
         (Code::DeadlineExceeded, "DEADLINE_PASSED")
