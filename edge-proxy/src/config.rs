@@ -1,5 +1,5 @@
 //! What the door is told: `USHER_LISTEN`, `USHER_ADMIN_LISTEN`, `USHER_ADDR_FILE`, `USHER_JWKS`, `USHER_JWT_ISSUER`,
-//! `USHER_JWT_AUDIENCE`, `USHER_LOG` of the mesh, and the variables below.
+//! `USHER_JWT_AUDIENCE`, `USHER_LOG`, `USHER_OTLP_ENDPOINT` of the mesh, and the variables below.
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -9,6 +9,7 @@ use mesh::identity::{JwksSource, VerifierOptions};
 use mesh::process::Program;
 use mesh::server::ServerConfig;
 
+use crate::cors::Origins;
 use crate::limits::Limits;
 use crate::routes::Routes;
 
@@ -28,9 +29,19 @@ const ADDRESS_FACTOR: Variable = Variable::with_default(
     "20",
     "a client address may call this many times as often as one subject: offices and phone networks share addresses",
 );
+/// Who may call from a browser.
+const CORS_ORIGINS: Variable = Variable::optional(
+    "USHER_EDGE_CORS_ORIGINS",
+    "origins of pages whose scripts may call: https://a.example,http://localhost:3000, or * for all; without it browsers let none",
+);
 
 /// The variables of this crate.
-pub const EDGE_VARIABLES: &[&Variable] = &[&EDGE_ROUTES, &EDGE_DESCRIPTORS, &ADDRESS_FACTOR];
+pub const EDGE_VARIABLES: &[&Variable] = &[
+    &EDGE_ROUTES,
+    &EDGE_DESCRIPTORS,
+    &ADDRESS_FACTOR,
+    &CORS_ORIGINS,
+];
 
 const SHARED_VARIABLES: &[&Variable] = &[
     &config::LISTEN,
@@ -40,6 +51,7 @@ const SHARED_VARIABLES: &[&Variable] = &[
     &config::JWT_ISSUER,
     &config::JWT_AUDIENCE,
     &config::LOG,
+    &config::OTLP_ENDPOINT,
 ];
 
 /// What `--help` says.
@@ -60,6 +72,8 @@ pub struct Config {
     pub descriptors: Option<PathBuf>,
     /// How many subjects one address may stand for.
     pub address_factor: NonZeroU32,
+    /// Pages of which origins may call from a browser; without them none.
+    pub cors_origins: Option<Origins>,
     /// Bounds.
     pub limits: Limits,
 }
@@ -81,9 +95,11 @@ impl Config {
             reader.read(&config::JWT_AUDIENCE),
         );
         let log = reader.read(&config::LOG);
+        let otlp_endpoint = reader.read_optional(&config::OTLP_ENDPOINT);
         let routes = reader.read(&EDGE_ROUTES);
         let descriptors = reader.read_optional(&EDGE_DESCRIPTORS);
         let address_factor = reader.read(&ADDRESS_FACTOR);
+        let cors_origins = reader.read_optional(&CORS_ORIGINS);
         let tokens = VerifierOptions {
             jwks: jwks?,
             issuer: issuer?,
@@ -98,10 +114,12 @@ impl Config {
                 mesh_token: Secret::new(""),
                 policy_overlay: None,
                 log: log?,
+                otlp_endpoint: otlp_endpoint?,
             },
             routes: routes?,
             descriptors: descriptors?,
             address_factor: address_factor?,
+            cors_origins: cors_origins?,
             limits: Limits::default(),
         })
     }
@@ -121,6 +139,7 @@ mod tests {
             ("USHER_LISTEN", "nowhere"),
             ("USHER_EDGE_ROUTES", "x"),
             ("USHER_EDGE_ADDRESS_FACTOR", "0"),
+            ("USHER_EDGE_CORS_ORIGINS", "example.com"),
         ];
         let env: BTreeMap<_, _> = env
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -131,6 +150,7 @@ mod tests {
             "USHER_JWKS",
             "USHER_EDGE_ROUTES",
             "USHER_EDGE_ADDRESS_FACTOR",
+            "USHER_EDGE_CORS_ORIGINS",
         ] {
             assert!(mistakes.contains(name), "{name}: {mistakes}");
         }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http::HeaderMap;
+use mesh::server::parse_timeout;
 use transcode::{Code, Failure};
 
 /// The header of gRPC: at most eight digits and a unit, `250m`.
@@ -19,7 +20,7 @@ type Read = fn(&str) -> Option<Duration>;
 /// INVALID_REQUEST for a header that is not a time: a caller that wrote one relies on it.
 pub(crate) fn budget(headers: &HeaderMap, cap: Duration) -> Result<Duration, Failure> {
     let mut budget = cap;
-    let readers: [(&str, Read); 2] = [(GRPC_TIMEOUT, grpc), (REQUEST_TIMEOUT, plain)];
+    let readers: [(&str, Read); 2] = [(GRPC_TIMEOUT, parse_timeout), (REQUEST_TIMEOUT, plain)];
     for (name, read) in readers {
         if let Some(value) = headers.get(name) {
             let asked = value
@@ -35,23 +36,6 @@ pub(crate) fn budget(headers: &HeaderMap, cap: Duration) -> Result<Duration, Fai
         }
     }
     Ok(budget)
-}
-
-fn grpc(text: &str) -> Option<Duration> {
-    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    if digits.len() > 8 {
-        return None;
-    }
-    let count = whole(digits)?;
-    Some(match unit {
-        "H" => Duration::from_secs(count * 3600),
-        "M" => Duration::from_secs(count * 60),
-        "S" => Duration::from_secs(count),
-        "m" => Duration::from_millis(count),
-        "u" => Duration::from_micros(count),
-        "n" => Duration::from_nanos(count),
-        _ => return None,
-    })
 }
 
 fn plain(text: &str) -> Option<Duration> {
@@ -94,7 +78,11 @@ mod tests {
             ("1é", None),
         ];
         for (text, millis) in cases {
-            assert_eq!(grpc(text), millis.map(Duration::from_millis), "{text}");
+            assert_eq!(
+                parse_timeout(text),
+                millis.map(Duration::from_millis),
+                "{text}"
+            );
         }
         let cases = [
             ("2", Some(2000)),

@@ -7,24 +7,29 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use mesh::clock::Stopwatch;
 use mesh::identity::TokenVerifier;
-use mesh::status::{INTERNAL, OVERLOADED, Refusal};
+use mesh::status::{INTERNAL, OVERLOADED, Refusal, internal};
 use mesh::{random, trace};
 use prost::Message;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use tracing::{error, info};
-use transcode::{ErrorWriter, Failure};
+use transcode::{ErrorWriter, Failure, Framing};
 
+use crate::answer::{Body, whole};
 use crate::body::Memory;
 use crate::headers::{self, Tag};
 use crate::limits::Limits;
-use crate::reasons::STREAM_NOT_SERVED;
+use crate::places::{Places, Subject};
+use crate::rates::network;
+use crate::reasons::NOT_ACCEPTABLE;
+use crate::stream::{self, Stream};
 use crate::table::Table;
 use crate::{deadline, identify, upstream};
 
@@ -34,9 +39,14 @@ pub(crate) const RETRY: Duration = Duration::from_millis(500);
 /// Route of the label when there is none: paths are the caller's choice and must not become metric labels.
 const UNROUTED: &str = "unrouted";
 
+/// Where each listener tells its own contract.
+const DOCUMENT: &str = "/openapi.json";
+
 /// One listener's way in.
 pub(crate) struct Door {
     pub(crate) table: Table,
+    /// What is answered at [`DOCUMENT`].
+    pub(crate) document: Bytes,
     pub(crate) shared: Arc<Shared>,
 }
 
@@ -45,8 +55,11 @@ pub(crate) struct Shared {
     pub(crate) errors: ErrorWriter,
     pub(crate) verifier: TokenVerifier,
     pub(crate) requests: Semaphore,
+    pub(crate) streams: Arc<Places>,
     pub(crate) memory: Memory,
     pub(crate) limits: Limits,
+    /// Cancelled when the process stops: streams have no end of their own.
+    pub(crate) stop: CancellationToken,
 }
 
 /// Why a request did not get its answer.
@@ -71,16 +84,17 @@ impl Door {
         &self,
         from: SocketAddr,
         request: Request<Incoming>,
-    ) -> Response<Bytes> {
+    ) -> Response<Body> {
         let watch = Stopwatch::start();
-        let tag = Tag::of(request.headers());
+        let mut tag = Tag::of(request.headers());
         let (head, body) = request.into_parts();
         let mut seen = Seen::default();
         let pass = survive(self.pass(from, &head, body, &tag, &mut seen), &tag);
-        let outcome = trace::within(Some(tag.trace), pass).await;
-        let mut response = outcome.unwrap_or_else(|refused| self.refuse(&refused));
+        let outcome = trace::within(Some(tag.span.context()), pass).await;
+        let mut response =
+            outcome.unwrap_or_else(|refused| self.shared.refuse(&refused).map(whole));
         headers::outward(&mut response, &tag);
-        report(&seen, &tag, from, response.status(), watch);
+        report(&seen, &mut tag, from, response.status(), watch);
         response
     }
 
@@ -91,20 +105,21 @@ impl Door {
         body: Incoming,
         tag: &Tag,
         seen: &mut Seen,
-    ) -> Result<Response<Bytes>, Refused> {
+    ) -> Result<Response<Body>, Refused> {
         let shared = &self.shared;
         // Full means come back later, before any work is spent.
         if shared.requests.available_permits() == 0 {
             return Err(overloaded().into());
         }
+        if head.method == Method::GET && head.uri.path() == DOCUMENT {
+            seen.route = Some(format!("GET {DOCUMENT}"));
+            let document = Response::builder().header(CONTENT_TYPE, "application/json");
+            let document = document.body(whole(self.document.clone()));
+            return document.map_err(|error| internal(&error).into());
+        }
         // Unknown here is unknown everywhere: methods for peers have no route at all.
         let (entry, found) = self.table.find(head.method.as_str(), head.uri.path())?;
         seen.route = Some(format!("{} {}", head.method, found.route.pattern()));
-        if entry.policy.server_streaming {
-            return Err(STREAM_NOT_SERVED
-                .refuse("streamed answers have no REST form yet")
-                .into());
-        }
         // The address is counted before cryptography, the subject after it.
         if let Some(rates) = &entry.rates {
             rates.address(from.ip())?;
@@ -118,6 +133,10 @@ impl Door {
         // Cheap mistakes are told before the body is read.
         let budget = deadline::budget(&head.headers, entry.policy.deadline)?;
         refuse_encoded(&head.headers)?;
+        let streamed = match entry.policy.server_streaming {
+            true => Some(framing(&head.headers)?),
+            false => None,
+        };
         let body = shared
             .memory
             .read(body, entry.policy.max_request_bytes, &shared.limits)
@@ -133,16 +152,32 @@ impl Door {
         // The caller's time starts here: a slow upload is bounded by its own limits.
         let message = Bytes::from(message.encode_to_vec());
         let metadata = headers::inward(&head.headers, tag);
-        let answer = upstream::call(entry, message, metadata, budget).await?;
-        Ok(found.route.response(&answer)?)
+        let Some(framing) = streamed else {
+            let answer = upstream::call(entry, message, metadata, budget).await?;
+            return Ok(found.route.response(&answer)?.map(whole));
+        };
+        let subject = seen
+            .account
+            .map_or(Subject::Address(network(from.ip())), Subject::Account);
+        let place = shared.streams.take(subject)?;
+        let opened = tokio::select! {
+            opened = upstream::open(entry, message, metadata, budget) => opened,
+            // The first message may take minutes; the drain does not wait for it.
+            () = shared.stop.cancelled() => Err(stream::stopping()),
+        };
+        let (messages, first) = opened?;
+        let stream = Stream::new(shared, found.route, framing, messages, tag, place);
+        Ok(stream.answer(first)?)
     }
+}
 
-    fn refuse(&self, refused: &Refused) -> Response<Bytes> {
+impl Shared {
+    /// The answer to a request that was refused.
+    pub(crate) fn refuse(&self, refused: &Refused) -> Response<Bytes> {
         let mut response = match refused {
-            Refused::Here(failure) => self.shared.errors.failure(failure),
+            Refused::Here(failure) => self.errors.failure(failure),
             Refused::Status(status) => {
-                self.shared
-                    .errors
+                self.errors
                     .status(status.code().into(), status.message(), status.details())
             }
         };
@@ -167,7 +202,7 @@ async fn survive<T>(
     })
 }
 
-fn overloaded() -> Refusal {
+pub(crate) fn overloaded() -> Refusal {
     metrics::counter!("usher_edge_shed_total").increment(1);
     OVERLOADED
         .refuse("too many requests at once")
@@ -181,6 +216,21 @@ fn refuse_encoded(headers: &HeaderMap) -> Result<(), Failure> {
         )),
         _ => Ok(()),
     }
+}
+
+/// The form of a streamed answer that the caller takes.
+fn framing(headers: &HeaderMap) -> Result<Framing, Failure> {
+    let values = headers.get_all(ACCEPT).iter();
+    let values: Vec<&str> = values.filter_map(|value| value.to_str().ok()).collect();
+    Framing::accepted(Some(&values.join(","))).ok_or_else(|| {
+        let message = "Accept application/json, application/x-ndjson or text/event-stream.";
+        Failure::new(
+            transcode::Code::InvalidArgument,
+            NOT_ACCEPTABLE.name,
+            message,
+        )
+        .http(StatusCode::NOT_ACCEPTABLE)
+    })
 }
 
 /// A header that must be readable text where it is given, and stand once.
@@ -202,19 +252,25 @@ fn text<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, Failu
 }
 
 /// One log line and one count a request.
-fn report(seen: &Seen, tag: &Tag, from: SocketAddr, status: StatusCode, watch: Stopwatch) {
+fn report(seen: &Seen, tag: &mut Tag, from: SocketAddr, status: StatusCode, watch: Stopwatch) {
     let seconds = watch.elapsed().as_secs_f64();
     let route = seen.route.clone().unwrap_or_else(|| UNROUTED.to_owned());
     let code = status.as_str().to_owned();
     metrics::counter!("usher_edge_requests_total", "route" => route.clone(), "code" => code)
         .increment(1);
     metrics::histogram!("usher_edge_duration_seconds", "route" => route.clone()).record(seconds);
+    tag.span.rename(route.clone());
+    let number = i64::from(status.as_u16());
+    tag.span.set("http.response.status_code", number);
+    if status.is_server_error() {
+        tag.span.fail(status.to_string());
+    }
     info!(
         route,
         status = status.as_u16(),
         seconds,
         request_id = tag.request_id,
-        trace_id = tag.trace.trace_id(),
+        trace_id = tag.span.context().trace_id(),
         account_id = seen.account.map(tracing::field::display),
         client = %from.ip(),
         "{route} {}",

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use mesh::client::pool::Repeatable;
+use mesh::client::pool::Methods;
 use mesh::descriptors::{self, BrokenDescriptors};
 use mesh::health::Health;
 use mesh::identity::{JwksError, TokenVerifier};
@@ -27,9 +27,12 @@ use tower::ServiceExt;
 use tracing::info;
 use transcode::{BuildError, BuildErrors, ErrorWriter};
 
+use crate::answer::{Body, whole};
 use crate::body::Memory;
 use crate::config::Config;
+use crate::cors::Origins;
 use crate::door::{Door, Shared};
+use crate::places::Places;
 use crate::readiness;
 use crate::table::{Contracts, Side, Table};
 use crate::transport::{self, Handler};
@@ -112,12 +115,16 @@ impl Edge {
             errors: ErrorWriter::new(&contracts.pool)?,
             verifier: TokenVerifier::start(config.server.tokens.clone(), &runtime.tasks).await?,
             requests: Semaphore::new(config.limits.requests),
+            streams: Places::new(&config.limits),
             memory: Memory::new(&config.limits),
             limits: config.limits,
+            stop: runtime.shutdown.clone(),
         });
         let door = |side| -> Result<Door, EdgeError> {
+            let table = Table::build(&contracts, side)?;
             Ok(Door {
-                table: Table::build(&contracts, side)?,
+                document: table.document(),
+                table,
                 shared: Arc::clone(&shared),
             })
         };
@@ -154,9 +161,12 @@ impl Edge {
             door: self.admin,
         });
         let closed = CancellationToken::new();
-        let operating = transport::serve(admin, operator, tasks.clone(), limits, closed.clone());
+        let operating =
+            transport::serve(admin, operator, None, tasks.clone(), limits, closed.clone());
         let operating = tasks.spawn("admin listener", operating);
-        transport::serve(main, Arc::new(self.public), tasks.clone(), limits, shutdown).await;
+        let cors = self.config.cors_origins.map(Origins::layer);
+        let public = Arc::new(self.public);
+        transport::serve(main, public, cors, tasks.clone(), limits, shutdown).await;
         closed.cancel();
         let _ = operating.await; // a panic there is told by its task
         finish(&tasks).await;
@@ -169,7 +179,7 @@ async fn finish(tasks: &Tasks) {
 }
 
 impl Handler for Door {
-    async fn answer(&self, from: SocketAddr, request: Request<Incoming>) -> Response<Bytes> {
+    async fn answer(&self, from: SocketAddr, request: Request<Incoming>) -> Response<Body> {
         Self::answer(self, from, request).await
     }
 }
@@ -181,7 +191,7 @@ struct Operator {
 }
 
 impl Handler for Operator {
-    async fn answer(&self, from: SocketAddr, request: Request<Incoming>) -> Response<Bytes> {
+    async fn answer(&self, from: SocketAddr, request: Request<Incoming>) -> Response<Body> {
         if !OPERATIONS.contains(&request.uri().path()) {
             return self.door.answer(from, request).await;
         }
@@ -192,9 +202,9 @@ impl Handler for Operator {
             .await;
         let (head, body) = response.into_parts();
         match body.collect().await {
-            Ok(body) => Response::from_parts(head, body.to_bytes()),
+            Ok(body) => Response::from_parts(head, whole(body.to_bytes())),
             Err(_) => {
-                let mut response = Response::new(Bytes::new());
+                let mut response = Response::new(whole(Bytes::new()));
                 *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
                 response
             }
@@ -213,7 +223,7 @@ async fn contracts(config: &Config) -> Result<Contracts, EdgeError> {
         }
     };
     let mut services = Vec::new();
-    let repeatable = Repeatable::of(&pool);
+    let methods = Methods::of(&pool);
     let mut instances = HashMap::new();
     for (package, peers) in config.routes.iter() {
         let before = services.len();
@@ -224,7 +234,7 @@ async fn contracts(config: &Config) -> Result<Contracts, EdgeError> {
         if services.len() == before {
             return Err(EdgeError::UnknownPackage(package.to_owned()));
         }
-        instances.insert(package.to_owned(), peers.pool(repeatable.clone())?);
+        instances.insert(package.to_owned(), peers.pool(methods.clone())?);
     }
     let services: Vec<_> = services.iter().map(String::as_str).collect();
     let policies = Policies::of_services(&pool, &services)?;

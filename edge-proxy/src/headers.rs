@@ -2,40 +2,38 @@
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
-use mesh::id;
-use mesh::server::REQUEST_ID;
-use mesh::trace::{TRACEPARENT, TraceParent};
+use mesh::server::{self, REQUEST_ID};
+use mesh::trace::{Kind, Span, TRACEPARENT, TraceParent};
 use tonic::metadata::MetadataMap;
 
 /// Headers that reach the services as they came. All others stay outside, the identity of a peer of the mesh first among them.
-const FORWARDED: [HeaderName; 2] = [AUTHORIZATION, HeaderName::from_static("usher-queue-pass")];
+///
+/// `last-event-id` is what a browser says when it connects to a stream again; where messages have ids, the service goes on behind it.
+const FORWARDED: [HeaderName; 3] = [
+    AUTHORIZATION,
+    HeaderName::from_static("usher-queue-pass"),
+    HeaderName::from_static("last-event-id"),
+];
 
-/// Longest request id taken from a caller; anything longer is replaced.
-const REQUEST_ID_MAX: usize = 64;
-
-/// Name and trace of one request; the log line, the service behind and the answer share them.
-#[derive(Clone, Debug)]
+/// Name and span of one request; the log line, the service behind and the answer share them.
+#[derive(Debug)]
 pub(crate) struct Tag {
     pub(crate) request_id: String,
-    pub(crate) trace: TraceParent,
+    pub(crate) span: Span,
 }
 
 impl Tag {
     /// The caller's own, where they are well-formed, else new ones.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-        let request_id = text(REQUEST_ID).filter(|text| is_plain(text));
-        let trace = text(TRACEPARENT).and_then(|text| text.parse::<TraceParent>().ok());
-        Self {
-            request_id: request_id.map_or_else(|| id::new().to_string(), str::to_owned),
-            trace: trace.map_or_else(TraceParent::fresh, TraceParent::child),
-        }
+        let parent = headers.get(TRACEPARENT);
+        let parent = parent.and_then(|value| value.to_str().ok());
+        let parent = parent.and_then(|text| text.parse::<TraceParent>().ok());
+        let parent = parent.map(TraceParent::recorded);
+        let request_id = server::request_id(headers);
+        let mut span = Span::start(Kind::Server, "unrouted", parent);
+        span.set("usher.request_id", request_id.clone());
+        Self { request_id, span }
     }
-}
-
-fn is_plain(text: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    (1..=REQUEST_ID_MAX).contains(&text.len()) && text.bytes().all(plain)
 }
 
 /// What the service behind gets to see.
@@ -48,7 +46,7 @@ pub(crate) fn inward(headers: &HeaderMap, tag: &Tag) -> MetadataMap {
     }
     let own = [
         (REQUEST_ID, tag.request_id.clone()),
-        (TRACEPARENT, tag.trace.child().to_string()),
+        (TRACEPARENT, tag.span.context().to_string()),
     ];
     for (name, value) in own {
         if let Ok(value) = HeaderValue::try_from(value) {

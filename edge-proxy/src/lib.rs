@@ -6,27 +6,36 @@
 //! - `edge`: builds two doors, one for callers and one for operators, and serves both until the end.
 //! - `door`: what happens to one request, in order; the file to read first.
 //! - `table`, `rates`, `identify`, `body`, `headers`, `deadline`, `upstream`: the steps of the door, one file each.
+//! - `answer`, `stream`, `places`: what goes out, whole or in parts, and room for it. `terms`: what /openapi.json says of a policy.
+//! - `compress`, `cors`: what the layers around the door do.
 //! - `transport`: sockets, protocol limits and the drain. `readiness`: what /readyz says.
 //!
-//! Not served here yet: streamed answers, which are refused as 501; gRPC and gRPC-Web from outside; CORS.
+//! Not served here yet: gRPC and gRPC-Web from outside.
 
+mod answer;
 mod body;
+mod compress;
 mod config;
+mod cors;
 mod deadline;
 mod door;
 mod edge;
 mod headers;
 mod identify;
 mod limits;
+mod places;
 mod rates;
 mod readiness;
 mod reasons;
 mod routes;
+mod stream;
 mod table;
+mod terms;
 mod transport;
 mod upstream;
 
 pub use config::{Config, EDGE_VARIABLES, PROGRAM};
+pub use cors::{NotOrigins, Origins};
 pub use edge::{Edge, EdgeError, run};
 pub use limits::Limits;
 pub use reasons::REASONS;

@@ -8,7 +8,7 @@ fn main() -> ExitCode {
     mesh::process::run(
         &PROGRAM,
         Config::read,
-        |config| &config.server.log,
+        |config| config.server.observed(),
         edge_proxy::run,
     )
 }

@@ -80,7 +80,7 @@ fn quota(rate: Rate, factor: NonZeroU32) -> Quota {
 }
 
 /// One customer of an IPv6 network has a whole /64, so that is what counts.
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let mut segments = address.segments();

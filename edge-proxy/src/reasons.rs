@@ -3,11 +3,17 @@
 use mesh::status::Reason;
 use tonic::Code;
 
-/// An answer in parts.
-pub(crate) const STREAM_NOT_SERVED: Reason = Reason::new(
-    "STREAM_NOT_SERVED",
-    Code::Unimplemented,
-    "REST does not serve streamed answers yet; call the method by gRPC, or poll",
+/// A stream in a form that is none of ours.
+pub(crate) const NOT_ACCEPTABLE: Reason = Reason::new(
+    "NOT_ACCEPTABLE",
+    Code::InvalidArgument,
+    "HTTP 406: a streamed answer comes as application/json, application/x-ndjson or text/event-stream; accept one of them",
+);
+/// The process ends while a stream runs.
+pub(crate) const SHUTTING_DOWN: Reason = Reason::new(
+    "SHUTTING_DOWN",
+    Code::Unavailable,
+    "this instance stops, which ends a stream, or did not let it begin; connect again after RetryInfo",
 );
 /// A body that came too slowly.
 pub(crate) const BODY_TIMEOUT: Reason = Reason::new(
@@ -44,7 +50,8 @@ const UPSTREAM_MESSAGE_INVALID: Reason = Reason::new(
 
 /// The reasons of this crate, for `docs/ERRORS.md`.
 pub const REASONS: &[&Reason] = &[
-    &STREAM_NOT_SERVED,
+    &NOT_ACCEPTABLE,
+    &SHUTTING_DOWN,
     &BODY_TIMEOUT,
     &ROUTE_NOT_FOUND,
     &METHOD_NOT_ALLOWED,

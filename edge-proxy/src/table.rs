@@ -4,14 +4,19 @@ use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::uri::PathAndQuery;
 use mesh::client::pool::Pool;
 use mesh::policy::{Access, Policies, Policy};
 use prost_reflect::{DescriptorPool, MethodDescriptor};
-use transcode::{Failure, Match, Miss, Router};
+use transcode::{Failure, Match, Miss, Route, Router, openapi};
 
 use crate::edge::EdgeError;
 use crate::rates::Rates;
+use crate::terms;
+
+/// Title of the contract.
+const TITLE: &str = "usher";
 
 /// Which methods a listener serves. Methods for the mesh alone are in neither: outside they do not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +89,7 @@ impl Table {
                 .is_some_and(|policy| side.serves(policy.access))
         };
         let router = Router::build(&contracts.pool, serves)?;
-        let methods = router.routes().iter().map(transcode::Route::method);
+        let methods = router.routes().iter().map(Route::method);
         let entries = methods
             .filter_map(|method| Some((method.full_name().to_owned(), contracts.entry(method)?)));
         Ok(Self {
@@ -105,6 +110,18 @@ impl Table {
         entry
             .map(|entry| (entry, found))
             .ok_or_else(Failure::route_not_found)
+    }
+
+    /// The contract of this listener, as JSON.
+    pub(crate) fn document(&self) -> Bytes {
+        let version = env!("CARGO_PKG_VERSION");
+        let terms = |route: &Route| {
+            let entry = self.entries.get(route.method().full_name());
+            let takes_body = route.takes_body();
+            entry.map_or_else(terms::unknown, |entry| terms::of(&entry.policy, takes_body))
+        };
+        let document = openapi::document(&self.router, TITLE, version, terms);
+        document.to_string().into()
     }
 
     /// How many routes there are.

@@ -9,21 +9,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::rt::Executor;
-use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
 use mesh::tasks::Tasks;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use tower::{ServiceBuilder, service_fn};
+use tower_http::compression::CompressionLayer;
+use tower_http::cors::CorsLayer;
 use tracing::{debug, warn};
 
+use crate::answer::Body;
+use crate::compress::{self, Worthwhile};
 use crate::limits::Limits;
 
 /// Most headers of one request.
@@ -48,13 +51,14 @@ pub(crate) trait Handler: Send + Sync + 'static {
         &self,
         from: SocketAddr,
         request: Request<Incoming>,
-    ) -> impl Future<Output = Response<Bytes>> + Send;
+    ) -> impl Future<Output = Response<Body>> + Send;
 }
 
 /// Serves `handler` until `stop`, then lets requests in work end, at most for the limit of the drain.
 pub(crate) async fn serve<H: Handler>(
     listener: TcpListener,
     handler: Arc<H>,
+    cors: Option<CorsLayer>,
     tasks: Tasks,
     limits: Limits,
     stop: CancellationToken,
@@ -72,6 +76,7 @@ pub(crate) async fn serve<H: Handler>(
         };
         let connection = Connection {
             handler: Arc::clone(&handler),
+            cors: cors.clone(),
             from,
             limits,
             stop: stop.clone(),
@@ -123,6 +128,7 @@ where
 
 struct Connection<H> {
     handler: Arc<H>,
+    cors: Option<CorsLayer>,
     from: SocketAddr,
     limits: Limits,
     stop: CancellationToken,
@@ -133,18 +139,30 @@ impl<H: Handler> Connection<H> {
     async fn run(self, stream: TcpStream, owner: Owner) {
         // Answers are written whole; without this the last packet of one waits for the client's acknowledgement.
         let _ = stream.set_nodelay(true);
-        let began = AtomicBool::new(false);
-        let service = service_fn(|request| {
-            began.store(true, Ordering::Relaxed);
-            let handler = Arc::clone(&self.handler);
-            async move { Ok::<_, Infallible>(handler.answer(self.from, request).await.map(Full::new)) }
+        let began = Arc::new(AtomicBool::new(false));
+        let (handler, from, asked) = (self.handler, self.from, Arc::clone(&began));
+        let answers = service_fn(move |request| {
+            let handler = Arc::clone(&handler);
+            async move { Ok::<_, Infallible>(handler.answer(from, request).await) }
         });
+        let service = ServiceBuilder::new()
+            // Whoever is answered by a layer has asked, too.
+            .map_request(move |request| {
+                asked.store(true, Ordering::Relaxed);
+                compress::without_dead_end(request)
+            })
+            .and_then(compress::whole)
+            .layer(CompressionLayer::new().compress_when(Worthwhile))
+            .option_layer(self.cors)
+            .service(answers);
+        let service = TowerToHyperService::new(service);
         let builder = builder(owner, &self.limits);
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
         let (mut first, mut age) = (
             pin!(sleep(self.limits.head)),
             pin!(sleep(self.limits.connection_age)),
         );
+        let mut farewell = pin!(sleep(self.limits.connection_age + self.limits.farewell));
         let (mut ending, mut first_due) = (false, true);
         loop {
             tokio::select! {
@@ -155,6 +173,7 @@ impl<H: Handler> Connection<H> {
                     return;
                 }
                 () = self.cut.cancelled() => return,
+                () = farewell.as_mut() => return,
                 () = first.as_mut(), if first_due => {
                     if !began.load(Ordering::Relaxed) {
                         return;

@@ -143,18 +143,6 @@ async fn what_the_contracts_do_not_know_is_refused_by_name() {
 }
 
 #[tokio::test]
-async fn streamed_answers_are_refused_as_such() {
-    let door = Running::start().await;
-    let request = door
-        .request("GET", "/v1/bookings/b-1:watch")
-        .bearer_auth(door.token(&[Role::User]));
-    assert_eq!(
-        send(request).await.refusal(),
-        (501, "STREAM_NOT_SERVED".to_owned())
-    );
-}
-
-#[tokio::test]
 async fn the_service_gets_the_shorter_of_two_deadlines() {
     let door = Running::start().await;
     let timeout = |door: &Running| {

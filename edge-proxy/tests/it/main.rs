@@ -10,12 +10,15 @@
 
 mod access;
 mod bodies;
+mod browsers;
 mod calls;
 mod contracts;
 mod door;
 mod limits;
+mod openapi;
 mod operations;
 mod process;
 mod rates;
 mod services;
+mod streams;
 mod tidy;

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::stream::{self, Stream, StreamExt};
 use mesh::tasks::Tasks;
 use proto::google::api::HttpBody;
 use proto::usher::booking::v1::*;
@@ -14,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tonic::body::Body;
 use tonic::metadata::MetadataMap;
-use tonic::server::{Grpc, UnaryService};
+use tonic::server::{Grpc, ServerStreamingService, UnaryService};
 use tonic::service::Routes;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
@@ -27,6 +28,8 @@ pub(crate) struct Services {
     pub(crate) seen: Arc<Mutex<Vec<MetadataMap>>>,
     pub(crate) entered: Arc<Notify>,
     pub(crate) go_on: Arc<Notify>,
+    /// A stream was dropped.
+    pub(crate) left: Arc<Notify>,
 }
 
 impl Services {
@@ -70,6 +73,7 @@ impl Services {
             "ImportSeatingPlan" => self.call(request, Self::import_seating_plan).await,
             "PublishShow" => self.call(request, Self::publish_show).await,
             "GetTicketQr" => self.call(request, Self::get_ticket_qr).await,
+            "WatchBooking" => self.watch(request).await,
             "InquirePayment" => self.call(request, Self::inquire_payment).await,
             _ => Status::unimplemented("not in this test").into_http(),
         })
@@ -194,6 +198,12 @@ impl Services {
         Ok(GetVenueResponse { venue: Some(venue) })
     }
 
+    async fn watch(self, request: http::Request<Body>) -> http::Response<Body> {
+        let mut grpc =
+            Grpc::new(ProstCodec::<WatchBookingResponse, WatchBookingRequest>::default());
+        grpc.server_streaming(Watch(self), request).await
+    }
+
     async fn call<Q, A, F, W>(self, request: http::Request<Body>, work: F) -> http::Response<Body>
     where
         Q: prost::Message + Default + Send + 'static,
@@ -211,6 +221,69 @@ impl Services {
             .max_encoding_message_size(64 * 1024 * 1024)
             .unary(method, request)
             .await
+    }
+}
+
+/// What each booking does while it is watched, by its id.
+struct Watch(Services);
+
+type States = std::pin::Pin<Box<dyn Stream<Item = Result<WatchBookingResponse, Status>> + Send>>;
+
+impl ServerStreamingService<WatchBookingRequest> for Watch {
+    type Response = WatchBookingResponse;
+    type ResponseStream = States;
+    type Future = std::pin::Pin<Box<dyn Future<Output = Result<Response<States>, Status>> + Send>>;
+
+    fn call(&mut self, request: Request<WatchBookingRequest>) -> Self::Future {
+        let services = self.0.clone();
+        services
+            .seen
+            .lock()
+            .unwrap()
+            .push(request.metadata().clone());
+        let id = request.into_inner().booking_id;
+        Box::pin(async move { Ok(Response::new(states(services, &id)?)) })
+    }
+}
+
+fn states(services: Services, id: &str) -> Result<States, Status> {
+    let state = |note: &str| {
+        let booking = Booking {
+            booking_id: note.to_owned(),
+            ..Booking::default()
+        };
+        Ok(WatchBookingResponse {
+            booking: Some(booking),
+        })
+    };
+    let broken = || {
+        let details = ErrorDetails::with_error_info("DEPENDENCY_DOWN", "usher", []);
+        Status::with_error_details(tonic::Code::Unavailable, "gone", details)
+    };
+    let left = OnDrop(Arc::clone(&services.left));
+    let wait = stream::once(async move {
+        let _left = left;
+        services.entered.notify_one();
+        services.go_on.notified().await;
+        state("b")
+    });
+    Ok(match id {
+        "two" => stream::iter([state("a"), state("b")]).boxed(),
+        "none" => stream::empty().boxed(),
+        "fails" => stream::iter([state("a"), Err(broken())]).boxed(),
+        "refused" => return Err(broken()),
+        "refused-late" => stream::iter([Err(broken())]).boxed(),
+        "quiet" => stream::iter([state("a")]).chain(wait).boxed(),
+        _ => wait.boxed(),
+    })
+}
+
+/// Tells when it is dropped.
+struct OnDrop(Arc<Notify>);
+
+impl Drop for OnDrop {
+    fn drop(&mut self) {
+        self.0.notify_one();
     }
 }
 
