@@ -6,5 +6,10 @@ use booking_svc::config::Config;
 use booking_svc::{PROGRAM, serve};
 
 fn main() -> ExitCode {
-    mesh::process::run(&PROGRAM, Config::read, |config| &config.server.log, serve)
+    mesh::process::run(
+        &PROGRAM,
+        Config::read,
+        |config| config.server.observed(),
+        serve,
+    )
 }

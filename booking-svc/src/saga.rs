@@ -12,7 +12,7 @@ use mesh::outbox::Waker;
 use mesh::pg::{Database, TxError};
 use mesh::status::chain;
 use mesh::tasks::Tasks;
-use mesh::trace;
+use mesh::trace::{self, Kind, Span};
 use tokio::sync::{Notify, Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -210,7 +210,13 @@ impl Sagas {
         let (saga_id, booking_id, at) = (saga.saga_id, saga.booking_id, saga.at);
         let lease = self.keep_lease(saga_id, saga.lease_gen);
         let step = Box::pin(book::step(self, saga));
-        trace::within(parent, async {
+        let mut span = Span::start(
+            Kind::Internal,
+            format!("saga book/{}", at.step.name()),
+            parent,
+        );
+        span.set("usher.saga_id", saga_id.to_string());
+        trace::within(Some(span.context()), async {
             let outcome = tokio::select! {
                 outcome = step => outcome,
                 never = lease => match never {},

@@ -13,7 +13,7 @@ use mesh::pg::{self, ConnectError, Database, DatabaseOptions, MigrateError};
 use mesh::process::{Program, Runtime};
 use mesh::server::{Listeners, Server, ServerError};
 use mesh::tasks::Tasks;
-use mesh::{config as mesh_config, id};
+use mesh::{config as mesh_config, dead_letters, id};
 use proto::usher::booking::v1::booking_service_server::BookingServiceServer;
 use proto::usher::booking::v1::inventory_service_server::InventoryServiceServer;
 use proto::usher::booking::v1::saga_admin_service_server::SagaAdminServiceServer;
@@ -152,6 +152,7 @@ pub async fn serve_with(
         .service(InventoryServiceServer::new(inventory))
         .service(BookingServiceServer::new(bookings))
         .service(SagaAdminServiceServer::new(saga_admin))
+        .service(dead_letters::service(database.clone()))
         .service(TicketServiceServer::new(TicketApi { database, keys }))
         .serve(&config.server, listeners, runtime.shutdown)
         .await?;
@@ -174,7 +175,7 @@ fn messages(
     let publisher = Publisher::start(&broker, events);
     let relay = RelayOptions {
         database: database.clone(),
-        publisher: publisher.clone(),
+        publisher,
         events,
         service: NAME.to_owned(),
         owner: owner.to_owned(),
@@ -184,7 +185,6 @@ fn messages(
     let outbox = Relay::start(relay, tasks);
     let consumers = ConsumerOptions {
         broker,
-        publisher,
         database: database.clone(),
         events,
         timings: config.timings.clone(),

@@ -13,5 +13,10 @@ const PROGRAM: Program = Program {
 };
 
 fn main() -> ExitCode {
-    run(&PROGRAM, Config::read, |config| &config.server.log, serve)
+    run(
+        &PROGRAM,
+        Config::read,
+        |config| config.server.observed(),
+        serve,
+    )
 }

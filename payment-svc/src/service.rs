@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use mesh::amqp::{Broker, BrokerError, ConsumerOptions, NoSuchQueue, Publisher, consume};
+use mesh::dead_letters;
 use mesh::events::{Events, EventsError};
 use mesh::faults::Faults;
 use mesh::health::Health;
@@ -68,6 +69,7 @@ pub async fn serve_on(
     let app = build(&config, &runtime, &health, faults).await?;
     app.start_sweepers();
     Server::new(runtime.tasks, health, runtime.telemetry)
+        .service(dead_letters::service(app.database.clone()))
         .service(PaymentServiceServer::new(Payments::new(app)))
         .serve(&config.server, listeners, runtime.shutdown)
         .await?;
@@ -98,7 +100,7 @@ async fn build(
     let publisher = Publisher::start(&broker, events);
     let relay = RelayOptions {
         database: database.clone(),
-        publisher: publisher.clone(),
+        publisher,
         events,
         service: NAME.to_owned(),
         owner: owner.clone(),
@@ -123,7 +125,6 @@ async fn build(
     let app = App::new(parts);
     let options = ConsumerOptions {
         broker,
-        publisher,
         database,
         events,
         timings: timings.mesh.clone(),

@@ -4,6 +4,7 @@ use std::io;
 use std::process::ExitCode;
 
 use mesh::process::{Program, Runtime, run};
+use mesh::telemetry::Observed;
 use pg_sim::config::{Config, VARIABLES};
 use pg_sim::{Simulator, serve};
 use tokio::net::TcpListener;
@@ -16,7 +17,14 @@ const PROGRAM: Program = Program {
 };
 
 fn main() -> ExitCode {
-    run(&PROGRAM, Config::read, |config| &config.log, start)
+    run(&PROGRAM, Config::read, observed, start)
+}
+
+fn observed(config: &Config) -> Observed<'_> {
+    Observed {
+        log: &config.log,
+        otlp: None,
+    }
 }
 
 async fn start(config: Config, runtime: Runtime) -> io::Result<()> {

@@ -11,6 +11,7 @@ use diesel::QueryResult;
 use futures_util::future::BoxFuture;
 use mesh::pg::{Connection, Database};
 use mesh::tasks::Tasks;
+use mesh::trace::{self, TraceParent};
 use thiserror::Error;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
@@ -109,6 +110,8 @@ impl fmt::Debug for Inventory {
 struct Job {
     command: Command,
     rider: Option<Arc<dyn Rider>>,
+    /// Trace of whoever asked.
+    trace: Option<TraceParent>,
     /// It was refused once and comes again behind what was reclaimed for it.
     second_try: bool,
     answer: oneshot::Sender<Result<Hold, Failure>>,
@@ -147,6 +150,7 @@ impl Inventory {
         let job = Job {
             command,
             rider,
+            trace: trace::current(),
             second_try: false,
             answer,
         };

@@ -26,7 +26,7 @@ pub(super) use hold::{hold, hold_units, list_holds};
 pub(super) use performance::{create_performance, list_performances, performance, with_counts};
 pub(super) use saga::{list_sagas, saga, saga_event, saga_order};
 pub(super) use show::{create_show, list_shows};
-pub(super) use ticket::{list_tickets, svg, ticket, ticket_key, ticket_qr};
+pub(super) use ticket::{image, list_tickets, ticket, ticket_key, ticket_qr};
 pub(super) use unit::list_units;
 pub(super) use venue::{create_venue, list_venues};
 

@@ -71,14 +71,15 @@ impl TicketService for TicketApi {
             is_admin: false,
             ..reader(&request)?
         };
-        let (ticket_id, module) = convert::ticket_qr(request.get_ref()).map_err(status::invalid)?;
+        let wanted = convert::ticket_qr(request.get_ref()).map_err(status::invalid)?;
+        let (ticket_id, format, module) = wanted;
         let found = reads::ticket(&self.database, ticket_id, reader)
             .await
             .map_err(sale::unread)?;
         let ticket = found.ok_or_else(sale::no_ticket)?;
-        let image = qr::svg(&ticket.code, module).map_err(|error| internal(&error))?;
+        let image = qr::draw(&ticket.code, format, module).map_err(|error| internal(&error))?;
         Ok(Response::new(pb::GetTicketQrResponse {
-            image: Some(convert::svg(image)),
+            image: Some(convert::image(image)),
         }))
     }
 

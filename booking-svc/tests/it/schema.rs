@@ -9,7 +9,7 @@ use crate::support::Storage;
 mod constraints;
 
 /// Tables of mesh and of diesel, which others answer for.
-const FOREIGN: &str = "('outbox', 'outbox_part', 'inbox', 'retry_message', 'idempotency', 'audit_log', '__diesel_schema_migrations')";
+const FOREIGN: &str = "('outbox', 'outbox_part', 'inbox', 'dead_letter', 'retry_message', 'idempotency', 'audit_log', '__diesel_schema_migrations')";
 
 /// Every table of the service.
 const TABLES: &str = "booking booking_line buyer_cap claim hall hall_unit hold inv_pool inv_unit performance price saga saga_event \

@@ -75,6 +75,7 @@ impl Service {
             },
             mesh_token: config::Secret::new("a secret between peers"),
             policy_overlay: None,
+            otlp_endpoint: None,
             log: "off".to_owned(),
         };
         let tasks = Tasks::new();

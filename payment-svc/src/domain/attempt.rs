@@ -74,7 +74,7 @@ impl Attempt {
     ) -> Self {
         Self {
             attempt_no,
-            idempotency_key: mesh::id::derive(payment_id, &format!("attempt/{attempt_no}")),
+            idempotency_key: mesh::id::derive(payment_id, format!("attempt/{attempt_no}")),
             payment_key,
             amount,
             state: AttemptState::Intent,

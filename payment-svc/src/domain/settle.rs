@@ -128,7 +128,7 @@ impl Payment {
     fn late(&mut self, payment_key: &str, amount: Money, cause: Cause) -> Change {
         self.captured_amount += amount.minor_units;
         self.refund_amount += amount.minor_units;
-        let refund_id = mesh::id::derive(self.payment_id, &format!("late/{payment_key}"));
+        let refund_id = mesh::id::derive(self.payment_id, format!("late/{payment_key}"));
         let late = LateCapture {
             payment_key: payment_key.to_owned(),
             amount,

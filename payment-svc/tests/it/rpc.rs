@@ -242,7 +242,7 @@ impl Booking {
         let publisher = Publisher::start(&broker, events);
         let relay = RelayOptions {
             database: database.clone(),
-            publisher: publisher.clone(),
+            publisher,
             events,
             service: "booking-svc".to_owned(),
             owner: "booking-svc test".to_owned(),
@@ -253,7 +253,6 @@ impl Booking {
         let heard = Heard::default();
         let options = ConsumerOptions {
             broker,
-            publisher,
             database: database.clone(),
             events,
             timings,

@@ -76,6 +76,7 @@ impl Service {
             },
             mesh_token: Secret::new(TOKEN),
             policy_overlay: None,
+            otlp_endpoint: None,
             log: "off".to_owned(),
         };
         let listeners = Listeners::bind(&server).await.unwrap();

@@ -29,7 +29,7 @@ fn charge(order_id: Uuid, payment_key: &str) -> Charge {
 }
 
 fn refund(order_id: Uuid, payment_key: &str, amount: i64) -> RefundCharge {
-    let refund_id = mesh::id::derive(order_id, &format!("refund of {amount}"));
+    let refund_id = mesh::id::derive(order_id, format!("refund of {amount}"));
     RefundCharge {
         payment_key: payment_key.to_owned(),
         refund_id,

@@ -113,7 +113,7 @@ impl Rates {
 
 /// A number below a million that follows from its arguments alone: the first six bytes of a UUIDv5 are plain hash.
 fn share(seed: u64, order_id: &str, on: Operation, nth: u32, name: &str) -> u64 {
-    let draw = mesh::id::derive(DRAWS, &format!("{seed}/{order_id}/{on:?}/{nth}/{name}"));
+    let draw = mesh::id::derive(DRAWS, format!("{seed}/{order_id}/{on:?}/{nth}/{name}"));
     let hash = draw
         .as_bytes()
         .iter()

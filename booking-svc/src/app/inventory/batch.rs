@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use mesh::pg::{self, Connection, TxError};
+use mesh::trace::{self, TraceParent};
 use uuid::Uuid;
 
 use super::{InventoryOptions, Rider};
@@ -18,6 +19,8 @@ use crate::store::inventory as store;
 pub(super) struct Item {
     pub(super) command: Command,
     pub(super) rider: Option<Arc<dyn Rider>>,
+    /// Trace of whoever asked: what the rider publishes belongs to it, not to the batch.
+    pub(super) trace: Option<TraceParent>,
 }
 
 /// What became of a command.
@@ -58,7 +61,7 @@ pub(super) async fn run(
     store::write(connection, &before, &after, &changes).await?;
     for (item, outcome) in items.iter().zip(&outcomes) {
         if let (Some(rider), Outcome::Done(hold)) = (&item.rider, outcome) {
-            rider.write(connection, hold).await?;
+            trace::within(item.trace, rider.write(connection, hold)).await?;
         }
     }
     Ok(outcomes)

@@ -149,6 +149,7 @@ async fn transact(
     let items = jobs.iter().map(|job| Item {
         command: job.command.clone(),
         rider: job.rider.clone(),
+        trace: job.trace,
     });
     let items: Arc<[Item]> = items.collect();
     database
@@ -194,6 +195,7 @@ async fn answer(
         again.push_back(Job {
             command,
             rider: None,
+            trace: None,
             second_try: true,
             answer,
         });

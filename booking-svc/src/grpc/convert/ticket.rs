@@ -9,7 +9,7 @@ use super::{Fields, timestamp};
 use crate::app::reads::TicketPlace;
 use crate::domain::finding::Findings;
 use crate::domain::ticket::keys::PublicKey;
-use crate::domain::ticket::qr::{ModulePixels, ModulePixelsOutOfRange};
+use crate::domain::ticket::qr::{Format, Image, ModulePixels, ModulePixelsOutOfRange};
 use crate::domain::ticket::{Ticket, TicketState};
 
 /// A list of the tickets of a booking.
@@ -31,12 +31,18 @@ pub(in crate::grpc) fn list_tickets(
 /// A request for an image.
 pub(in crate::grpc) fn ticket_qr(
     request: &pb::GetTicketQrRequest,
-) -> Result<(Uuid, ModulePixels), Findings> {
+) -> Result<(Uuid, Format, ModulePixels), Findings> {
     let mut fields = Fields::default();
     let ticket_id = fields.id("ticket_id", &request.ticket_id);
-    if pb::QrFormat::try_from(request.format).is_err() {
-        fields.violations.add("format", "must be QR_FORMAT_SVG");
-    }
+    let format = match pb::QrFormat::try_from(request.format) {
+        Ok(pb::QrFormat::Unspecified | pb::QrFormat::Svg) => Some(Format::Svg),
+        Ok(pb::QrFormat::Png) => Some(Format::Png),
+        Err(_) => {
+            let remedy = "must be QR_FORMAT_SVG or QR_FORMAT_PNG";
+            fields.violations.add("format", remedy);
+            None
+        }
+    };
     let module = if request.module_pixels == 0 {
         Some(ModulePixels::default())
     } else {
@@ -47,7 +53,12 @@ pub(in crate::grpc) fn ticket_qr(
             .inspect_err(refused)
             .ok()
     };
-    fields.finish(ticket_id.zip(module))
+    let wanted = format.zip(module);
+    fields.finish(
+        ticket_id
+            .zip(wanted)
+            .map(|(id, (format, module))| (id, format, module)),
+    )
 }
 
 /// A ticket as answered.
@@ -74,11 +85,11 @@ pub(in crate::grpc) fn ticket(ticket: Ticket) -> pb::Ticket {
     }
 }
 
-/// An SVG as the body of an answer.
-pub(in crate::grpc) fn svg(text: String) -> HttpBody {
+/// An image as the body of an answer.
+pub(in crate::grpc) fn image(image: Image) -> HttpBody {
     HttpBody {
-        content_type: "image/svg+xml".to_owned(),
-        data: text.into_bytes(),
+        content_type: image.content_type.to_owned(),
+        data: image.bytes,
         extensions: Vec::new(),
     }
 }
