@@ -1,7 +1,7 @@
 # Every target is one line of a shell script in dev/; `make` alone lists them.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
-SCRIPTS := dev/stack dev/run dev/demo dev/test dev/tools dev/lint dev/measure-run dev/check-bare dev/lib.sh
+SCRIPTS := dev/audit dev/stack dev/run dev/demo dev/test dev/tools dev/lint dev/k8s dev/measure-run dev/check-bare dev/lib.sh
 CARGO_DENY := 0.20.2
 
 .PHONY: help
@@ -16,6 +16,10 @@ run: ## the whole mesh with a demo show on sale, in front until Ctrl-C
 demo: ## one purchase told step by step
 	@dev/demo
 
+.PHONY: audit
+audit: ## whether anything in the databases of the mesh contradicts anything else
+	@dev/audit
+
 .PHONY: build
 build: ## all binaries
 	cargo build --workspace --bins
@@ -25,7 +29,7 @@ test: ## every test of every crate, against private servers
 	@dev/test
 
 .PHONY: lint
-lint: ## format, clippy, rustdoc, protos and scripts; warnings are errors
+lint: ## format, clippy, rustdoc, protos, scripts, manifests; warnings are errors
 	@dev/lint $(SCRIPTS)
 
 .PHONY: fmt

@@ -1,0 +1,50 @@
+-- What has to be true of the tables of booking-svc at any moment: no rows, or each row names a rule, what breaks it, and what stands there.
+-- One statement, so one snapshot: it may run beside sales. `make audit` runs it.
+SELECT 'a unit counts what its claims hold' AS rule, u.pool_id || '/' || u.ord AS subject,
+    format('held %s of %s, sold %s of %s', u.held, coalesce(sum(c.quantity) FILTER (WHERE c.state = 'HELD'), 0),
+        u.sold, coalesce(sum(c.quantity) FILTER (WHERE c.state = 'SOLD'), 0)) AS found
+FROM inv_unit u LEFT JOIN claim c USING (pool_id, ord) GROUP BY u.pool_id, u.ord
+HAVING u.held <> coalesce(sum(c.quantity) FILTER (WHERE c.state = 'HELD'), 0)
+    OR u.sold <> coalesce(sum(c.quantity) FILTER (WHERE c.state = 'SOLD'), 0)
+UNION ALL
+SELECT 'nothing is sold beyond its capacity', pool_id || '/' || ord, format('%s held, %s sold, %s blocked of %s', held, sold, blocked, capacity + overbook)
+FROM inv_unit WHERE held + sold + blocked > capacity + overbook
+UNION ALL
+SELECT 'a claim stands where its hold stands', c.hold_id || '/' || c.ord, format('claim %s, hold %s', c.state, h.state)
+FROM claim c JOIN hold h USING (hold_id)
+WHERE c.state <> CASE WHEN h.state IN ('HELD', 'PAYING', 'CLOSING') THEN 'HELD' WHEN h.state = 'CONFIRMED' THEN 'SOLD' ELSE 'FREED' END
+UNION ALL
+SELECT 'a hold costs what its claims cost', h.hold_id::text, format('%s, claims %s', h.total_amount, sum(c.quantity * c.unit_amount))
+FROM hold h JOIN claim c USING (hold_id) GROUP BY h.hold_id HAVING h.total_amount <> sum(c.quantity * c.unit_amount)
+UNION ALL
+SELECT 'a buyer has taken what the claims of the show say', show_id || '/' || buyer, format('%s, claims %s', coalesce(b.taken, 0), coalesce(claims.taken, 0))
+FROM buyer_cap b FULL JOIN (
+    SELECT p.show_id, coalesce(h.buyer_reference, h.account_id::text) AS buyer, sum(c.quantity) AS taken
+    FROM claim c JOIN hold h USING (hold_id) JOIN inv_pool p USING (pool_id) WHERE c.state IN ('HELD', 'SOLD') GROUP BY 1, 2) claims USING (show_id, buyer)
+WHERE coalesce(b.taken, 0) <> coalesce(claims.taken, 0)
+UNION ALL
+SELECT 'a confirmed hold has a confirmed booking', h.hold_id::text, format('hold %s, booking %s', h.state, coalesce(b.booking_id::text, 'none'))
+FROM hold h LEFT JOIN booking b ON b.hold_id = h.hold_id AND b.state = 'CONFIRMED'
+WHERE (h.state = 'CONFIRMED') <> (b.booking_id IS NOT NULL)
+UNION ALL
+SELECT 'a booking costs what its lines cost', b.booking_id::text, format('%s, lines %s', b.total_amount, sum(l.quantity * l.unit_amount))
+FROM booking b JOIN booking_line l USING (booking_id) GROUP BY b.booking_id HAVING b.total_amount <> sum(l.quantity * l.unit_amount)
+UNION ALL
+SELECT 'a saga ends as its booking does', s.saga_id::text, format('saga %s, booking %s', s.state, b.state)
+FROM saga s JOIN booking b ON b.booking_id = s.subject_id
+WHERE (s.state = 'DONE' AND b.state <> 'CONFIRMED') OR (s.state = 'COMPENSATED' AND b.state <> 'FAILED')
+UNION ALL
+SELECT 'what is being paid has a saga under way', h.hold_id::text, format('hold %s', h.state)
+FROM hold h WHERE h.state IN ('PAYING', 'CLOSING') AND NOT EXISTS (
+    SELECT FROM booking b JOIN saga s ON s.subject_id = b.booking_id WHERE b.hold_id = h.hold_id AND s.state NOT IN ('DONE', 'COMPENSATED'))
+UNION ALL
+SELECT 'a line has its tickets once its saga is done, and no other line has any', l.booking_id || '/' || l.line_no,
+    format('booking %s, saga %s, %s of %s tickets', b.state, s.state, count(t.ticket_id), l.quantity)
+FROM booking_line l JOIN booking b USING (booking_id) JOIN saga s ON s.subject_id = b.booking_id
+LEFT JOIN ticket t ON t.booking_id = l.booking_id AND t.line_no = l.line_no AND t.state = 'ACTIVE'
+GROUP BY l.booking_id, l.line_no, b.state, s.state
+HAVING (s.state = 'DONE' AND count(t.ticket_id) <> l.quantity) OR (b.state <> 'CONFIRMED' AND count(t.ticket_id) > 0)
+UNION ALL
+SELECT 'a ticket admits to the unit of its line', t.ticket_id::text, format('unit %s/%s, line %s/%s', t.pool_id, t.ord, l.pool_id, l.ord)
+FROM ticket t JOIN booking_line l USING (booking_id, line_no)
+WHERE t.ord <> l.ord OR t.pool_id <> l.pool_id OR t.performance_id <> l.performance_id;
