@@ -107,6 +107,8 @@ pub struct Call {
     key: Option<String>,
     body: Option<Vec<u8>>,
     content_type: String,
+    accept: &'static str,
+    trace: Option<String>,
 }
 
 impl Call {
@@ -141,6 +143,8 @@ impl Call {
             key: None,
             body: None,
             content_type,
+            accept: "*/*",
+            trace: None,
         }
     }
 
@@ -176,6 +180,21 @@ impl Call {
     pub fn content_type(self, content_type: &str) -> Self {
         Self {
             content_type: content_type.to_owned(),
+            ..self
+        }
+    }
+
+    /// Taking answers of these types only.
+    #[must_use]
+    pub fn accept(self, accept: &'static str) -> Self {
+        Self { accept, ..self }
+    }
+
+    /// Within this W3C trace.
+    #[must_use]
+    pub fn traceparent(self, trace: impl fmt::Display) -> Self {
+        Self {
+            trace: Some(trace.to_string()),
             ..self
         }
     }
@@ -240,8 +259,12 @@ impl Rest {
     fn request(&self, call: &Call) -> RequestBuilder {
         let url = format!("{}{}", self.base, call.path);
         let mut request = self.client.request(call.method.clone(), url);
+        request = request.header("accept", call.accept);
         if let Some(token) = &call.token {
             request = request.bearer_auth(token);
+        }
+        if let Some(trace) = &call.trace {
+            request = request.header("traceparent", trace);
         }
         if let Some(key) = &call.key {
             request = request.header("idempotency-key", key);

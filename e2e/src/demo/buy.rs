@@ -226,7 +226,8 @@ fn lines_to_paste(stage: &Stage, buyer: &Person, booking_id: &str, tickets: &Ans
         "Paste these (the token lives for an hour):\n\n\
          TOKEN={token}\n\
          curl -s -H \"authorization: Bearer $TOKEN\" {edge}/v1/bookings/{booking_id}\n\
-         curl -s -H \"authorization: Bearer $TOKEN\" {edge}/v1/tickets/{ticket_id}/qr > ticket.svg\n\
+         curl -sN -H \"authorization: Bearer $TOKEN\" -H 'accept: text/event-stream' {edge}/v1/bookings/{booking_id}:watch\n\
+         curl -s -H \"authorization: Bearer $TOKEN\" '{edge}/v1/tickets/{ticket_id}/qr?format=QR_FORMAT_PNG' > ticket.png\n\
          {install}{grpcurl} -plaintext -H \"authorization: Bearer $TOKEN\" -d '{{\"booking_id\":\"{booking_id}\"}}' {booking} usher.booking.v1.BookingService/GetBooking\n\
          {grpcurl} -plaintext {booking} list\n"
     )

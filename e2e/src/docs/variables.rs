@@ -48,6 +48,14 @@ const STACK: &[&Variable] = &[
     .secret(),
 ];
 
+/// The variables of one program; none when there is no such program.
+#[must_use]
+pub fn of(program: &str) -> Vec<&'static Variable> {
+    let tables = PROGRAMS.iter().filter(|(name, _)| *name == program);
+    let tables = tables.flat_map(|(_, tables)| tables.iter());
+    tables.copied().flatten().copied().collect()
+}
+
 /// Every variable that something here reads.
 pub fn all() -> impl Iterator<Item = &'static Variable> {
     let tables = PROGRAMS.iter().flat_map(|(_, tables)| tables.iter());

@@ -113,6 +113,7 @@ async fn the_broker_is_killed_with_a_message_in_work() {
 
 /// kill -9 of RabbitMQ; returns when it answers again.
 pub(crate) fn kill_broker() {
+    crate::real::leave_queues();
     let command = ProcessEnv.get("USHER_STACK_CMD").expect(
         "USHER_STACK_CMD is not set: run `make test`, or `dev/stack up --name test` and `. .run/test/env`",
     );

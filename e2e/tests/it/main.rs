@@ -6,10 +6,13 @@
     reason = "what cannot go on here is a failed test"
 )]
 
+mod auditor;
 mod chance;
+mod clients;
 mod closing;
 mod contracts;
 mod docs;
+mod k8s;
 mod kills;
 mod matrix;
 mod operators;
@@ -19,3 +22,4 @@ mod real;
 mod refusals;
 mod storm;
 mod tidy;
+mod traces;

@@ -1,11 +1,11 @@
-//! What an operator can do to a saga, through the inner door.
+//! What an operator can do: to a saga through the inner door, to dead letters by grpcurl.
 
 use e2e::rest::{Answer, Call, Person};
 use mesh::id;
 use mesh::identity::Role;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::real::{RealMesh, ShowPlan, Timings, until};
+use crate::real::{RealMesh, ShowPlan, Timings, Tools, bearer, until};
 
 async fn ask(mesh: &RealMesh, call: &Call) -> Answer {
     let answer = mesh.admin.send(call).await.unwrap();
@@ -70,4 +70,76 @@ async fn a_parked_saga_stands_still_until_an_operator_lets_it_go_on() {
         ["to park it", "to retry it"]
     );
     mesh.audit().await;
+}
+
+/// A call of DeadLetterService, as an operator types it.
+async fn dead_letters(
+    mesh: &RealMesh,
+    process: &str,
+    header: &str,
+    rpc: &str,
+    body: &Value,
+) -> Result<Value, String> {
+    let address = mesh.address(process);
+    let host = address.strip_prefix("http://").unwrap();
+    let (method, body) = (
+        format!("usher.mesh.v1.DeadLetterService/{rpc}"),
+        body.to_string(),
+    );
+    let call = ["-plaintext", "-H", header, "-d", &body, host, &method];
+    let told = Tools::find().try_run("grpcurl", &call).await?;
+    Ok(serde_json::from_str(&told).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_letters_wait_for_an_operator() {
+    let mesh = RealMesh::start(Timings::Short).await;
+    let admin = bearer(&mesh.person(&[Role::Admin]));
+    let seller = bearer(&mesh.person(&[Role::Seller]));
+    let none = json!({});
+    for (process, queue) in [
+        ("booking-svc", "booking-svc.payments"),
+        ("payment-svc", "payment-svc.commands"),
+    ] {
+        mesh.queues.put_nonsense(queue).await;
+        let list = async || {
+            dead_letters(&mesh, process, &admin, "ListDeadLetters", &none)
+                .await
+                .unwrap()
+        };
+        let found = until("it is laid aside", async || {
+            let found = list().await;
+            found["deadLetters"]
+                .is_array()
+                .then(|| found["deadLetters"][0].clone())
+        })
+        .await;
+        assert_eq!(
+            (&found["queue"], &found["reason"]),
+            (&json!(queue), &json!("it has no message id"))
+        );
+        let order = |reason: &str| json!({"request_id": id::new(), "queue": queue, "message_id": found["messageId"], "reason": reason});
+        // Replayed before anything is mended, it comes back.
+        dead_letters(&mesh, process, &admin, "ReplayDeadLetter", &order("again"))
+            .await
+            .unwrap();
+        until("it is laid aside again", async || {
+            let again = list().await["deadLetters"][0].clone();
+            (again["parkTime"] != found["parkTime"] && again.is_object()).then_some(())
+        })
+        .await;
+        let denied =
+            dead_letters(&mesh, process, &seller, "DiscardDeadLetter", &order("mine")).await;
+        assert!(denied.unwrap_err().contains("PermissionDenied"));
+        let discard = order("nonsense");
+        dead_letters(&mesh, process, &admin, "DiscardDeadLetter", &discard)
+            .await
+            .unwrap();
+        let gone = dead_letters(&mesh, process, &admin, "DiscardDeadLetter", &order("twice")).await;
+        assert!(gone.unwrap_err().contains("NotFound"));
+    }
+    // Nothing is left, and there is no way to it from outside.
+    mesh.quiesce().await;
+    let outside = Call::post("/usher.mesh.v1.DeadLetterService/ListDeadLetters");
+    assert_eq!(mesh.admin.send(&outside).await.unwrap().status, 404);
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
 
-mod audit;
+pub(crate) mod audit;
 mod broker;
 mod digest;
 mod gate;
@@ -23,15 +23,18 @@ mod quiet;
 mod sale;
 mod storage;
 mod tap;
+mod tools;
 
 use broker::Queues;
+pub(crate) use broker::leave_queues;
 pub(crate) use gate::Gate;
 pub(crate) use instance::Instance;
 pub(crate) use process::Process;
 pub(crate) use purchase::{Order, lines, on_site};
 pub(crate) use sale::{Sale, Seats, ShowPlan};
-use storage::Storage;
+pub(crate) use storage::Storage;
 use tap::Tap;
+pub(crate) use tools::{Tools, bearer};
 
 /// No condition of these tests takes longer, even on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -63,7 +66,7 @@ pub(crate) struct RealMesh {
     /// The wire between booking-svc and the broker.
     pub(crate) tap: Tap,
     processes: BTreeMap<String, Process>,
-    queues: Queues,
+    pub(crate) queues: Queues,
     key: SigningKey,
     folder: PathBuf,
     _turn: MutexGuard<'static, ()>,
@@ -72,15 +75,25 @@ pub(crate) struct RealMesh {
 impl RealMesh {
     /// Starts pg-sim, payment-svc, booking-svc and edge-proxy and waits until all are ready.
     pub(crate) async fn start(timings: Timings) -> Self {
-        Self::start_with(timings, &[""]).await
+        Self::start_with(timings, &[""], &[]).await
+    }
+
+    /// The same; every member sends its traces to `collector`.
+    pub(crate) async fn start_traced(timings: Timings, collector: &str) -> Self {
+        let more = [("USHER_OTLP_ENDPOINT", collector)];
+        Self::start_with(timings, &[""], &more).await
     }
 
     /// The same with two instances of payment-svc and booking-svc; the second ones are called `payment-svc.2` and `booking-svc.2`.
     pub(crate) async fn start_pairs(timings: Timings) -> Self {
-        Self::start_with(timings, &["", ".2"]).await
+        Self::start_with(timings, &["", ".2"], &[]).await
     }
 
-    async fn start_with(timings: Timings, instances: &[&str]) -> Self {
+    async fn start_with(
+        timings: Timings,
+        instances: &[&str],
+        more: &[(&'static str, &str)],
+    ) -> Self {
         let turn = TURN.lock().await;
         let folder = std::env::temp_dir().join(format!("usher-e2e-{}", id::new().simple()));
         std::fs::create_dir(&folder).unwrap();
@@ -101,14 +114,18 @@ impl RealMesh {
             folder,
             _turn: turn,
         };
-        mesh.launch(timings, &prefix, instances).await;
+        let mut member = mesh.member(timings, &prefix);
+        member.extend(
+            more.iter()
+                .map(|(name, value)| (*name, (*value).to_owned())),
+        );
+        mesh.launch(&member, instances).await;
         mesh
     }
 
-    async fn launch(&mut self, timings: Timings, prefix: &str, instances: &[&str]) {
+    async fn launch(&mut self, member: &[(&'static str, String)], instances: &[&str]) {
         let secret = id::new().simple().to_string();
         let sim = self.run("pg-sim", &[("USHER_TOSS_SECRET", &secret)]).await;
-        let member = self.member(timings, prefix);
         let member: Vec<(&str, &str)> = member.iter().map(|(k, v)| (*k, v.as_str())).collect();
 
         let url = self.payment.url().expose().to_owned();

@@ -1,12 +1,25 @@
 //! The queues of one mesh, seen from outside and removed at its end.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use lapin::options::{ExchangeDeleteOptions, QueueDeclareOptions, QueueDeleteOptions};
+use lapin::options::{
+    BasicPublishOptions, ConfirmSelectOptions, ExchangeDeleteOptions, QueueDeclareOptions,
+    QueueDeleteOptions,
+};
 use lapin::types::FieldTable;
-use lapin::{Connection, ConnectionProperties};
+use lapin::{BasicProperties, Confirmation, Connection, ConnectionProperties};
 use mesh::config::{Env, ProcessEnv};
 use mesh::events::Events;
+
+/// Whether the present mesh leaves its queues behind.
+static LEFT: AtomicBool = AtomicBool::new(false);
+
+/// The queues of the present mesh stay until the stack is reset: RabbitMQ 3.10 loses the supervisor of all dead-lettering when a queue is
+/// deleted while its worker starts, as after a restart, and no queue of ours works from then on.
+pub(crate) fn leave_queues() {
+    LEFT.store(true, Ordering::Relaxed);
+}
 
 pub(crate) struct Queues {
     prefix: String,
@@ -40,8 +53,35 @@ impl Queues {
     }
 }
 
+impl Queues {
+    /// Puts a message without id or type into a queue, once there is one: nobody can handle it.
+    pub(crate) async fn put_nonsense(&self, queue: &str) {
+        let connection = connect().await;
+        let channel = connection.create_channel().await.unwrap();
+        let select = channel.confirm_select(ConfirmSelectOptions::default());
+        select.await.unwrap();
+        let options = BasicPublishOptions {
+            mandatory: true,
+            ..BasicPublishOptions::default()
+        };
+        super::until("the queue takes it", async || {
+            let name = format!("{}{queue}", self.prefix);
+            let properties = BasicProperties::default().with_delivery_mode(2);
+            let sent =
+                channel.basic_publish("".into(), name.into(), options, b"nonsense", properties);
+            let confirmed = sent.await.unwrap().await.unwrap();
+            (confirmed == Confirmation::Ack(None)).then_some(())
+        })
+        .await;
+        connection.close(200, "done".into()).await.unwrap();
+    }
+}
+
 impl Drop for Queues {
     fn drop(&mut self) {
+        if LEFT.swap(false, Ordering::Relaxed) {
+            return;
+        }
         let prefix = self.prefix.clone();
         // A thread with a runtime of its own: this may run inside another runtime, and while a test panics.
         let removed = std::thread::spawn(move || {

@@ -3,7 +3,7 @@
 use super::RealMesh;
 
 /// What is still under way in database `booking`.
-const BOOKING: [(&str, &str); 4] = [
+const BOOKING: [(&str, &str); 5] = [
     (
         "live sagas",
         "SELECT saga_id, subject_id, state, step, attempts, last_error FROM saga WHERE state IN ('RUNNING', 'WAITING', 'COMPENSATING', 'PARKED')",
@@ -20,10 +20,14 @@ const BOOKING: [(&str, &str); 4] = [
         "messages to handle again",
         "SELECT consumer, type, attempts, last_error FROM retry_message",
     ),
+    (
+        "dead letters",
+        "SELECT consumer, type, attempts, reason FROM dead_letter",
+    ),
 ];
 
 /// What is still under way in database `payment`.
-const PAYMENT: [(&str, &str); 4] = [
+const PAYMENT: [(&str, &str); 5] = [
     (
         "open payments",
         "SELECT payment_id, state, checks FROM payment WHERE state IN ('AWAITING_CUSTOMER', 'PROCESSING', 'UNKNOWN')",
@@ -39,6 +43,10 @@ const PAYMENT: [(&str, &str); 4] = [
     (
         "messages to handle again",
         "SELECT consumer, type, attempts, last_error FROM retry_message",
+    ),
+    (
+        "dead letters",
+        "SELECT consumer, type, attempts, reason FROM dead_letter",
     ),
 ];
 

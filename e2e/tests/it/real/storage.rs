@@ -52,7 +52,7 @@ impl Storage {
 
     /// The rows of a query, each as a JSON object.
     pub(crate) async fn rows(&self, sql: &str) -> Vec<Value> {
-        let query = format!("SELECT coalesce(json_agg(r), '[]')::text AS t FROM ({sql}) r");
+        let query = format!("SELECT coalesce(json_agg(r), '[]')::text AS t FROM (\n{sql}\n) r");
         let mut connection = self.connection().await;
         let line: Line = diesel::sql_query(query)
             .get_result(&mut *connection)

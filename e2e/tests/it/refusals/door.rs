@@ -71,7 +71,7 @@ fn bodies(scene: &Scene) -> Vec<Case> {
 
 fn paths(scene: &Scene) -> Vec<Case> {
     let not_here: Told = (405, "UNIMPLEMENTED", "METHOD_NOT_ALLOWED");
-    let no_stream: Told = (501, "UNIMPLEMENTED", "STREAM_NOT_SERVED");
+    let no_form: Told = (406, "INVALID_ARGUMENT", "NOT_ACCEPTABLE");
     let watch = format!("/v1/bookings/{}:watch", scene.waiting.booking_id);
     let no_route = absent("ROUTE_NOT_FOUND");
     vec![
@@ -113,9 +113,9 @@ fn paths(scene: &Scene) -> Vec<Case> {
             INVALID,
         ),
         Case::new(
-            "a stream over REST",
-            Call::get(watch).by(&scene.buyer),
-            no_stream,
+            "a stream as a picture",
+            Call::get(watch).by(&scene.buyer).accept("image/png"),
+            no_form,
         ),
     ]
 }

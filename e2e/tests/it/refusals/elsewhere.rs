@@ -10,7 +10,7 @@ use super::scene::Scene;
 use crate::real::RealMesh;
 
 /// A reason, the test that shows it, and what stands there.
-const SHOWN: [(&str, &str, &str); 8] = [
+const SHOWN: [(&str, &str, &str); 10] = [
     (
         "REQUEST_IN_PROGRESS",
         "booking-svc/tests/it/catalogue/venue.rs",
@@ -27,11 +27,21 @@ const SHOWN: [(&str, &str, &str); 8] = [
         "mesh/src/server/tests.rs",
         "DEADLINE_PASSED",
     ),
+    (
+        "DEAD_LETTER_NOT_FOUND",
+        "mesh/tests/it/dead_letters.rs",
+        "DEAD_LETTER_NOT_FOUND",
+    ),
     ("INTERNAL", "mesh/src/server/tests.rs", "INTERNAL"),
     (
         "BODY_TIMEOUT",
         "edge-proxy/tests/it/bodies.rs",
         "BODY_TIMEOUT",
+    ),
+    (
+        "SHUTTING_DOWN",
+        "edge-proxy/tests/it/streams.rs",
+        "SHUTTING_DOWN",
     ),
     (
         "UPSTREAM_MESSAGE_INVALID",
