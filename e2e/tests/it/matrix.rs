@@ -109,7 +109,7 @@ impl Stage {
         let first = self.mesh.instance(&self.listen, halt.at(cell.moment)).await;
         let (mesh, second) = (&self.mesh, &self.second);
         let interrupt = async {
-            reached(&halt, cell).await;
+            reached(mesh, &halt, cell).await;
             interrupt(mesh, &self.listen, second, &story, cell.mode, first, &halt).await
         };
         let ((), instances) = tokio::join!(story.tell(mesh), interrupt);
@@ -123,9 +123,13 @@ impl Stage {
     }
 }
 
-async fn reached(halt: &Halt, cell: Cell) {
-    let reached = tokio::time::timeout(crate::real::PATIENCE, halt.reached());
-    assert!(reached.await.is_ok(), "{cell:?}: nobody came there");
+async fn reached(mesh: &RealMesh, halt: &Halt, cell: Cell) {
+    let reached = tokio::time::timeout(crate::real::PATIENCE, halt.reached()).await;
+    if reached.is_err() {
+        let under_way = mesh.under_way().await.join("\n");
+        let queues = mesh.queues.states().await.join("\n");
+        panic!("{cell:?}: nobody came there; under way:\n{under_way}\n{queues}");
+    }
 }
 
 /// Does what the mode says to the halted instance; answers the instances that live on.

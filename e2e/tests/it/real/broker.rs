@@ -34,8 +34,23 @@ impl Queues {
 
     /// Messages that wait in each queue, the park queues included. A queue that nobody declared yet is empty.
     pub(crate) async fn depths(&self) -> BTreeMap<String, u32> {
+        let known = self.declared().await.into_iter();
+        known
+            .map(|(name, queue)| (name, queue.map_or(0, |queue| queue.message_count())))
+            .collect()
+    }
+
+    /// What the broker says of every queue, a line each.
+    pub(crate) async fn states(&self) -> Vec<String> {
+        let known = self.declared().await.into_iter();
+        known
+            .map(|(name, queue)| format!("queue {name}: {queue:?}"))
+            .collect()
+    }
+
+    async fn declared(&self) -> BTreeMap<String, lapin::Result<lapin::Queue>> {
         let connection = connect().await;
-        let mut depths = BTreeMap::new();
+        let mut queues = BTreeMap::new();
         for queue in names() {
             // A passive declaration of what does not exist closes its channel.
             let channel = connection.create_channel().await.unwrap();
@@ -47,9 +62,9 @@ impl Queues {
             let declared = channel
                 .queue_declare(name.into(), passive, FieldTable::default())
                 .await;
-            depths.insert(queue, declared.map_or(0, |queue| queue.message_count()));
+            queues.insert(queue, declared);
         }
-        depths
+        queues
     }
 }
 
