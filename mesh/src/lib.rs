@@ -24,6 +24,7 @@ pub mod pg;
 pub mod policy;
 pub mod process;
 pub mod random;
+pub mod redis;
 pub mod server;
 mod signals;
 pub mod status;
