@@ -1,0 +1,3 @@
+//! Rules of waiting rooms: pure. No IO, no clock, no randomness.
+
+pub mod lane;

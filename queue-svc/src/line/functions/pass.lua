@@ -1,0 +1,103 @@
+-- claim: generation, then for each: lane seq. Turns an offer into a pass; again, it tells the same pass. While the room recovers it stays an
+-- offer.
+function F.claim(keys, args)
+  local P = prefix(keys)
+  local no = refusal(P, args[1])
+  if no then
+    return no
+  end
+  local now = clock(P)
+  local settings = settings_of(P)
+  local replies = {}
+  for i = 2, #args, 2 do
+    local lane = tonumber(args[i])
+    local seq = tonumber(args[i + 1])
+    local what, held = standing(P, lane, seq, now)
+    if what == 'GONE' or what == 'GRACE' then
+      -- Nothing to claim; join and touch bring them back.
+      what = nil
+    elseif what == 'OFFERED' then
+      if settings.mode == 'closed' then
+        what = nil
+      elseif now < settings.hold then
+        -- Which passes are out is not known yet. The offer waits.
+        held.ends = math.max(held.ends, settings.hold + settings.offer)
+        call('ZADD', P .. 'slots', int(held.ends), member(lane, seq))
+      else
+        what = 'ADMITTED'
+        held = issue(P, member(lane, seq), 1, now, now + settings.session, settings)
+      end
+    end
+    replies[#replies + 1] = told(what, lane, seq, held)
+  end
+  return { 'OK', int(now), replies }
+end
+
+-- renew: generation, then for each: lane seq pass exp session, the last three as the pass says them. While the room recovers a pass that is
+-- valid brings its slot back.
+function F.renew(keys, args)
+  local P = prefix(keys)
+  local no = refusal(P, args[1])
+  if no then
+    return no
+  end
+  local now = clock(P)
+  local settings = settings_of(P)
+  local replies = {}
+  for i = 2, #args, 5 do
+    local lane = tonumber(args[i])
+    local seq = tonumber(args[i + 1])
+    local pass = tonumber(args[i + 2])
+    local exp = tonumber(args[i + 3])
+    local session = tonumber(args[i + 4])
+    local name = member(lane, seq)
+    local held = slot(P, name, now)
+    if now < settings.hold and exp > now and session > now and (not held or held.kind == 'o' or (held.kind == 'p' and held.pass < pass)) then
+      drop(P, lane, seq)
+      call('SETBIT', P .. 'g:' .. lane .. ':' .. chunk_of(seq), seq % CHUNK, 0)
+      call('ZREM', P .. 'grace', name)
+      call('ZREM', P .. 'late', name)
+      call('ZADD', P .. 'slots', int(exp + 2 * settings.skew), name)
+      call('HSET', P .. 'info', name, 'p:' .. pass .. ':' .. int(exp) .. ':' .. int(session))
+      held = { kind = 'p', pass = pass, exp = exp, session = session, ends = exp + 2 * settings.skew }
+    end
+    if not held or held.kind ~= 'p' or now >= held.exp or held.session - now < 1000 or settings.mode == 'closed' then
+      replies[#replies + 1] = told(nil, lane, seq)
+    elseif held.exp - now > settings.pass * 0.9 or held.exp >= whole_seconds(held.session) then
+      -- Asked again at once: the same pass.
+      replies[#replies + 1] = told('ADMITTED', lane, seq, held)
+    else
+      replies[#replies + 1] = told('ADMITTED', lane, seq, issue(P, name, held.pass + 1, now, held.session, settings))
+    end
+  end
+  return { 'OK', int(now), replies }
+end
+
+-- leave: generation lane seq. An offer is free at once; a pass that is out keeps its slot to its end.
+function F.leave(keys, args)
+  local P = prefix(keys)
+  local no = refusal(P, args[1])
+  if no then
+    return no
+  end
+  local now = clock(P)
+  local lane = tonumber(args[2])
+  local seq = tonumber(args[3])
+  local chunk = chunk_of(seq)
+  local bit = seq % CHUNK
+  local name = member(lane, seq)
+  drop(P, lane, seq)
+  if call('GETBIT', P .. 'g:' .. lane .. ':' .. chunk, bit) == 1 then
+    call('SETBIT', P .. 'g:' .. lane .. ':' .. chunk, bit, 0)
+  end
+  call('ZREM', P .. 'late', name)
+  call('ZREM', P .. 'grace', name)
+  local held = slot(P, name, now)
+  if held and held.kind == 'o' then
+    call('ZREM', P .. 'slots', name)
+    call('HDEL', P .. 'info', name)
+  elseif held and held.kind == 'p' then
+    call('HSET', P .. 'info', name, 'l:' .. held.pass .. ':' .. int(held.exp) .. ':' .. int(held.session))
+  end
+  return { 'OK', int(now) }
+end
