@@ -118,6 +118,13 @@ impl Redis {
             .await
     }
 
+    /// Removes keys of one hash tag; the server frees their memory in the background.
+    pub async fn remove(&self, keys: &[String]) -> Result<(), CallError> {
+        let mut order = Pipeline::with_capacity(1);
+        order.cmd("UNLINK").arg(keys);
+        self.run(&order).await.map(drop)
+    }
+
     /// Sends plain commands in one go.
     pub async fn run(&self, commands: &Pipeline) -> Result<Vec<Value>, CallError> {
         let mut connection = self.shared.clone();

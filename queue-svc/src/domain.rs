@@ -1,3 +1,6 @@
 //! Rules of waiting rooms: pure. No IO, no clock, no randomness.
 
 pub mod lane;
+pub mod pace;
+pub mod room;
+pub mod settings;

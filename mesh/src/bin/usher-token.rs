@@ -29,7 +29,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Makes signing.pem, jwks.json and ticket-keys.json where they are missing; what exists is kept.
+    /// Makes signing.pem, jwks.json, ticket-keys.json and queue-keys.json where they are missing; what exists is kept.
     Init {
         /// Folder of the keys.
         #[arg(long)]
@@ -141,16 +141,16 @@ fn init(dir: &Path) -> Result<String, Box<dyn Error>> {
     }
     let key = SigningKey::from_pem(&fs::read_to_string(&pem)?)?;
     fs::write(dir.join("jwks.json"), key.to_jwks())?;
-    let ticket = json!({
-        "key_id": 1,
-        "seed": STANDARD.encode(random::bytes::<32>()),
-        "valid_from_time": clock::now().to_rfc3339(),
-        "valid_until_time": null,
-    });
-    create(
-        &dir.join("ticket-keys.json"),
-        &format!("{:#}\n", json!({ "keys": [ticket] })),
-    )?;
+    for ring in ["ticket-keys.json", "queue-keys.json"] {
+        let key = json!({
+            "key_id": 1,
+            "seed": STANDARD.encode(random::bytes::<32>()),
+            "valid_from_time": clock::now().to_rfc3339(),
+            "valid_until_time": null,
+        });
+        let text = format!("{:#}\n", json!({ "keys": [key] }));
+        create(&dir.join(ring), &text)?;
+    }
     Ok(format!("keys are in {}", dir.display()))
 }
 

@@ -42,3 +42,12 @@ pub struct Spot {
     /// Number.
     pub seq: u64,
 }
+
+/// Numbers of a lane that may be issued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// First.
+    pub first: u64,
+    /// Behind the last.
+    pub end: u64,
+}

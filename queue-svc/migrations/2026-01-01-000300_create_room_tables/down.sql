@@ -1,0 +1,3 @@
+DROP TABLE used_place;
+DROP TABLE room_lane;
+DROP TABLE room;

@@ -1,0 +1,165 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn at(second: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_800_000_000 + second, 0).unwrap()
+}
+
+fn plan() -> Plan {
+    Plan {
+        capacity: 100,
+        rate: 10,
+        burst: 10,
+        offer: Duration::from_secs(90),
+        session: Duration::from_secs(900),
+        grace: Duration::from_secs(600),
+        silence: Duration::from_secs(120),
+        waiting_max: 1_000_000,
+        weights: [1, 1, 1, 4],
+        arm_time: Some(at(10)),
+        open_time: Some(at(20)),
+        close_time: Some(at(30)),
+    }
+}
+
+fn room() -> Room {
+    Room::new(mesh::id::new(), plan())
+}
+
+#[test]
+fn the_hold_outlasts_every_pass_on_every_clock() {
+    assert_eq!(HOLD, PASS + 2 * SKEW);
+}
+
+#[test]
+fn a_schedule_arms_opens_and_closes() {
+    let phases = [9, 10, 19, 20, 29, 30].map(|second| room().phase(at(second)));
+    let expected = [
+        Phase::NotYetOpen,
+        Phase::Armed,
+        Phase::Armed,
+        Phase::Open,
+        Phase::Open,
+        Phase::Closed,
+    ];
+    assert_eq!(phases, expected);
+}
+
+#[test]
+fn orders_go_before_the_schedule_and_a_closed_room_stays_closed() {
+    let opened = room().ordered(Order::Open).unwrap();
+    assert_eq!(opened.phase(at(0)), Phase::Open);
+    let paused = opened.ordered(Order::Pause).unwrap();
+    assert_eq!(paused.phase(at(25)), Phase::Paused);
+    assert_eq!(
+        paused.ordered(Order::Resume).unwrap().phase(at(25)),
+        Phase::Open
+    );
+    let draining = opened.ordered(Order::Drain).unwrap();
+    assert_eq!(draining.phase(at(25)), Phase::Draining);
+    let closed = draining.ordered(Order::Close).unwrap();
+    for order in [
+        Order::Open,
+        Order::Pause,
+        Order::Resume,
+        Order::Drain,
+        Order::SetRate(1),
+    ] {
+        assert_eq!(closed.ordered(order), Err(Closed), "{order:?}");
+    }
+    assert_eq!(closed.ordered(Order::Close).unwrap(), closed);
+    assert_eq!(closed.planned(plan()), Err(Closed));
+}
+
+#[test]
+fn what_changes_nothing_leaves_the_version() {
+    assert_eq!(room().ordered(Order::Resume).unwrap().version, 1);
+    assert_eq!(room().planned(plan()).unwrap().version, 1);
+    let faster = room().ordered(Order::SetRate(50)).unwrap();
+    assert_eq!((faster.version, faster.plan.burst), (2, 50));
+}
+
+#[test]
+fn a_flush_begins_an_epoch_with_buckets_for_the_size_of_now() {
+    let larger = Plan {
+        waiting_max: 2_000_000,
+        ..plan()
+    };
+    let planned = room().planned(larger).unwrap();
+    assert_eq!((planned.epoch, planned.buckets), (1, 10_000));
+    let flushed = planned.ordered(Order::Flush).unwrap();
+    assert_eq!(
+        (flushed.epoch, flushed.buckets, flushed.version),
+        (2, 20_000, 3)
+    );
+}
+
+#[test]
+fn each_limit_is_told_with_its_field() {
+    assert_eq!(plan().broken(), []);
+    let wrong = Plan {
+        capacity: 0,
+        rate: 100_001,
+        burst: 0,
+        offer: Duration::from_millis(20_500),
+        session: Duration::from_secs(59),
+        grace: Duration::from_secs(3_601),
+        silence: Duration::from_secs(10),
+        waiting_max: 0,
+        weights: [1, 0, 1, 1],
+        arm_time: Some(at(2)),
+        open_time: Some(at(1)),
+        close_time: Some(at(1)),
+    };
+    let broken = wrong.broken();
+    let fields: Vec<&str> = broken.iter().map(|(field, _)| *field).collect();
+    let expected = [
+        "capacity",
+        "rate",
+        "burst",
+        "waiting_max",
+        "offer_duration",
+        "session_duration",
+        "grace_duration",
+        "silence_duration",
+        "weights",
+        "arm_time",
+        "close_time",
+    ];
+    assert_eq!(fields, expected);
+    let unopened = Plan {
+        open_time: None,
+        close_time: None,
+        ..plan()
+    };
+    assert_eq!(unopened.broken().len(), 1);
+}
+
+fn orders() -> impl Strategy<Value = Order> {
+    prop_oneof![
+        Just(Order::Open),
+        Just(Order::Pause),
+        Just(Order::Resume),
+        Just(Order::Drain),
+        (1_u32..100).prop_map(Order::SetRate),
+        (1_u32..100).prop_map(Order::SetCapacity),
+    ]
+}
+
+proptest! {
+    /// The line takes only newer settings: whatever differs has another version, and later ones are greater.
+    #[test]
+    fn versions_of_settings_grow(orders in prop::collection::vec((orders(), 0_i64..10), 1..30)) {
+        let mut room = room();
+        let (mut second, mut last) = (0, room.settings(at(0)));
+        for (order, wait) in orders {
+            room = room.ordered(order).unwrap();
+            second += wait;
+            let settings = room.settings(at(second));
+            prop_assert!(settings.version >= last.version);
+            prop_assert!(settings == last || settings.version > last.version);
+            last = settings;
+        }
+    }
+}

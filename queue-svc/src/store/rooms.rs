@@ -1,0 +1,279 @@
+//! Rooms, and the numbers that their lines may issue.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use uuid::Uuid;
+
+use super::schema::{room, room_lane};
+use super::{corrupt, natural, signed};
+use crate::domain::lane::{Block, Lane};
+use crate::domain::room::{Plan, Room, State};
+
+#[derive(Debug, Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = room, treat_none_as_null = true)]
+struct RoomRow {
+    show_id: Uuid,
+    state: String,
+    paused: bool,
+    version: i64,
+    capacity: i32,
+    rate: i32,
+    burst: i32,
+    offer_seconds: i32,
+    session_seconds: i32,
+    grace_seconds: i32,
+    silence_seconds: i32,
+    waiting_max: i32,
+    weights: Vec<i32>,
+    arm_time: Option<DateTime<Utc>>,
+    open_time: Option<DateTime<Utc>>,
+    close_time: Option<DateTime<Utc>>,
+}
+
+/// Counters that only a flush or a recovery changes, and what is fixed for an epoch.
+type Counters = (i64, i64, i32);
+
+const COUNTERS: (room::epoch, room::generation, room::buckets) =
+    (room::epoch, room::generation, room::buckets);
+
+const fn word(state: State) -> &'static str {
+    match state {
+        State::Scheduled => "SCHEDULED",
+        State::Open => "OPEN",
+        State::Draining => "DRAINING",
+        State::Closed => "CLOSED",
+    }
+}
+
+fn state(word_: &str) -> QueryResult<State> {
+    let states = [
+        State::Scheduled,
+        State::Open,
+        State::Draining,
+        State::Closed,
+    ];
+    let found = states.into_iter().find(|state| word(*state) == word_);
+    found.ok_or_else(|| corrupt(format!("room.state is {word_}")))
+}
+
+fn seconds(time: Duration) -> QueryResult<i32> {
+    natural(time.as_secs())
+}
+
+impl RoomRow {
+    fn of(room: &Room) -> QueryResult<Self> {
+        let plan = &room.plan;
+        Ok(Self {
+            show_id: room.show_id,
+            state: word(room.state).to_owned(),
+            paused: room.paused,
+            version: signed(room.version)?,
+            capacity: natural(plan.capacity)?,
+            rate: natural(plan.rate)?,
+            burst: natural(plan.burst)?,
+            offer_seconds: seconds(plan.offer)?,
+            session_seconds: seconds(plan.session)?,
+            grace_seconds: seconds(plan.grace)?,
+            silence_seconds: seconds(plan.silence)?,
+            waiting_max: natural(plan.waiting_max)?,
+            weights: plan
+                .weights
+                .into_iter()
+                .map(natural)
+                .collect::<QueryResult<_>>()?,
+            arm_time: plan.arm_time,
+            open_time: plan.open_time,
+            close_time: plan.close_time,
+        })
+    }
+
+    fn read(self, (epoch, generation, buckets): Counters) -> QueryResult<Room> {
+        let time = |seconds: i32| natural(seconds).map(Duration::from_secs);
+        let weights: Vec<u32> = self
+            .weights
+            .into_iter()
+            .map(natural)
+            .collect::<QueryResult<_>>()?;
+        Ok(Room {
+            show_id: self.show_id,
+            plan: Plan {
+                capacity: natural(self.capacity)?,
+                rate: natural(self.rate)?,
+                burst: natural(self.burst)?,
+                offer: time(self.offer_seconds)?,
+                session: time(self.session_seconds)?,
+                grace: time(self.grace_seconds)?,
+                silence: time(self.silence_seconds)?,
+                waiting_max: natural(self.waiting_max)?,
+                weights: weights.try_into().map_err(|_| corrupt("room.weights"))?,
+                arm_time: self.arm_time,
+                open_time: self.open_time,
+                close_time: self.close_time,
+            },
+            state: state(&self.state)?,
+            paused: self.paused,
+            epoch: natural(epoch)?,
+            generation: natural(generation)?,
+            version: natural(self.version)?,
+            buckets: natural(buckets)?,
+        })
+    }
+}
+
+/// A room; with `lock` nobody else changes it until the transaction ends.
+pub async fn find(
+    connection: &mut AsyncPgConnection,
+    show_id: Uuid,
+    lock: bool,
+) -> QueryResult<Option<Room>> {
+    let query = room::table
+        .find(show_id)
+        .select((RoomRow::as_select(), COUNTERS));
+    let row: Option<(RoomRow, Counters)> = if lock {
+        query.for_update().first(connection).await.optional()?
+    } else {
+        query.first(connection).await.optional()?
+    };
+    row.map(|(row, counters)| row.read(counters)).transpose()
+}
+
+fn read_all(rows: Vec<(RoomRow, Counters)>) -> QueryResult<Vec<Room>> {
+    rows.into_iter()
+        .map(|(row, counters)| row.read(counters))
+        .collect()
+}
+
+/// Rooms by show, those after `after` first.
+pub async fn list(
+    connection: &mut AsyncPgConnection,
+    after: Option<Uuid>,
+    limit: i64,
+) -> QueryResult<Vec<Room>> {
+    let rows: Vec<(RoomRow, Counters)> = room::table
+        .filter(room::show_id.gt(after.unwrap_or(Uuid::nil())))
+        .order(room::show_id)
+        .limit(limit)
+        .select((RoomRow::as_select(), COUNTERS))
+        .load(connection)
+        .await?;
+    read_all(rows)
+}
+
+/// Rooms whose line has to be looked after: those that are not closed, or were until `since`.
+pub async fn alive(
+    connection: &mut AsyncPgConnection,
+    since: DateTime<Utc>,
+    limit: i64,
+) -> QueryResult<Vec<Room>> {
+    let open = room::close_time.is_null().or(room::close_time.gt(since));
+    let rows: Vec<(RoomRow, Counters)> = room::table
+        .filter(room::state.ne(word(State::Closed)).and(open))
+        .order(room::show_id)
+        .limit(limit)
+        .select((RoomRow::as_select(), COUNTERS))
+        .load(connection)
+        .await?;
+    read_all(rows)
+}
+
+/// Adds a room with its lanes. False: there is one already.
+pub async fn insert(connection: &mut AsyncPgConnection, new: &Room) -> QueryResult<bool> {
+    let inserted = diesel::insert_into(room::table)
+        .values((
+            RoomRow::of(new)?,
+            room::buckets.eq(natural::<_, i32>(new.buckets)?),
+        ))
+        .on_conflict_do_nothing()
+        .execute(connection)
+        .await?;
+    if inserted == 0 {
+        return Ok(false);
+    }
+    let lanes = Lane::ALL.map(|lane| {
+        let lane = i16::from(lane.number());
+        (room_lane::show_id.eq(new.show_id), room_lane::lane.eq(lane))
+    });
+    diesel::insert_into(room_lane::table)
+        .values(lanes.to_vec())
+        .execute(connection)
+        .await?;
+    Ok(true)
+}
+
+/// Writes what was decided and ordered; the generation stays.
+pub async fn save(connection: &mut AsyncPgConnection, changed: &Room) -> QueryResult<()> {
+    let epoch = (
+        room::epoch.eq(signed(changed.epoch)?),
+        room::buckets.eq(natural::<_, i32>(changed.buckets)?),
+    );
+    diesel::update(room::table.find(changed.show_id))
+        .set((RoomRow::of(changed)?, epoch))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Begins the generation after `known` and takes `count` numbers of each lane for it. `None`: somebody else has begun it.
+pub async fn next_generation(
+    connection: &mut AsyncPgConnection,
+    show_id: Uuid,
+    known: u64,
+    count: u64,
+) -> QueryResult<Option<[Block; 3]>> {
+    let moved = diesel::update(room::table.find(show_id))
+        .filter(room::generation.eq(signed(known)?))
+        .set(room::generation.eq(room::generation + 1))
+        .execute(connection)
+        .await?;
+    if moved == 0 {
+        return Ok(None);
+    }
+    let mut blocks = [Block { first: 0, end: 0 }; 3];
+    for (block, lane) in blocks.iter_mut().zip(Lane::ALL) {
+        *block = take(connection, show_id, lane, count).await?;
+    }
+    Ok(Some(blocks))
+}
+
+/// Takes the next `count` numbers of a lane for `generation`: nobody else ever gets them. `None`: another generation has begun, and its
+/// numbers are not for a line that still lives in this one, perhaps on a server that others have given up.
+pub async fn reserve(
+    connection: &mut AsyncPgConnection,
+    show_id: Uuid,
+    generation: u64,
+    lane: Lane,
+    count: u64,
+) -> QueryResult<Option<Block>> {
+    let current: i64 = room::table
+        .find(show_id)
+        .select(room::generation)
+        .for_update()
+        .first(connection)
+        .await?;
+    if current == signed(generation)? {
+        take(connection, show_id, lane, count).await.map(Some)
+    } else {
+        Ok(None)
+    }
+}
+
+async fn take(
+    connection: &mut AsyncPgConnection,
+    show_id: Uuid,
+    lane: Lane,
+    count: u64,
+) -> QueryResult<Block> {
+    let count = signed(count)?;
+    let end: i64 = diesel::update(room_lane::table.find((show_id, i16::from(lane.number()))))
+        .set(room_lane::reserved.eq(room_lane::reserved + count))
+        .returning(room_lane::reserved)
+        .get_result(connection)
+        .await?;
+    Ok(Block {
+        first: natural(end - count)?,
+        end: natural(end)?,
+    })
+}
