@@ -12,12 +12,14 @@ use mesh::redis::{CallError, Function, Library, Redis, RedisValue, Wait};
 use thiserror::Error;
 use uuid::Uuid;
 
-use crate::domain::lane::{Lane, Spot};
+use crate::domain::lane::{Block, Lane, Spot};
 use args::Args;
 use reply::{integer, items, standing, text};
+use view::View;
 
+pub use crate::domain::settings::{Millis, Mode, Settings, Silence};
 pub use reply::{Session, Standing};
-pub use terms::{Admitted, Asker, Block, Joiner, Millis, Mode, Settings, Silence, Tag, Told};
+pub use terms::{Admitted, Asker, Joiner, Tag, Told};
 
 const FUNCTIONS: [Function; 12] = [
     CONFIGURE, RECOVER, RESERVE, JOIN, TOUCH, ADMIT, CLAIM, RENEW, LEAVE, BEAT, REAP, VIEW,
@@ -45,6 +47,9 @@ const SOURCES: [&str; 7] = [
     include_str!("line/functions/silence.lua"),
     include_str!("line/functions/view.lua"),
 ];
+
+/// Keys that are removed by one command: far below a millisecond of the server, which frees them elsewhere.
+const FORGET_AT_ONCE: usize = 500;
 
 /// Numbers of a chunk of the line; one bitmap has 8 KiB of them.
 pub const CHUNK: u64 = 65_536;
@@ -275,6 +280,28 @@ impl Line {
         let reply = self.call(REAP, args).await?;
         let gone = integer(&reply, 1)?;
         u64::try_from(gone).map_err(|_| LineError::Protocol(format!("{gone} gone")))
+    }
+
+    /// Removes everything of the line that a view knows, with so many buckets. For a line that nobody uses any more.
+    pub async fn forget(&self, view: &View, buckets: u32) -> Result<(), LineError> {
+        let prefix = self.prefix();
+        let mut keys: Vec<String> = ["m", "slots", "info", "late", "grace"]
+            .map(|name| format!("{prefix}{name}"))
+            .into();
+        for lane in Lane::ALL {
+            let number = lane.number();
+            keys.extend(["n", "v", "r"].map(|name| format!("{prefix}{name}:{number}")));
+            for chunk in view.lane(lane).known_chunks() {
+                let bits = ["a", "g"].map(|name| format!("{prefix}{name}:{number}:{chunk}"));
+                let heard = [0, 1].map(|period| format!("{prefix}b:{number}:{chunk}:{period}"));
+                keys.extend(bits.into_iter().chain(heard));
+            }
+        }
+        keys.extend((0..buckets).map(|bucket| format!("{prefix}d:{bucket}")));
+        for some in keys.chunks(FORGET_AT_ONCE) {
+            self.redis.remove(some).await?;
+        }
+        Ok(())
     }
 
     async fn told(

@@ -1,6 +1,7 @@
 //! A copy of a room in memory: positions are answered from it, without Redis. Chunks that changed are fetched anew, nothing else.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use mesh::redis::RedisValue;
 
@@ -48,7 +49,8 @@ pub struct LaneView {
     pub live: u64,
     /// How many were offered a slot, since the epoch began.
     pub admitted: u64,
-    chunks: BTreeMap<u64, Chunk>,
+    /// Shared, because a view is copied whenever it is published.
+    chunks: BTreeMap<u64, Arc<Chunk>>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -99,6 +101,11 @@ impl Chunk {
 }
 
 impl LaneView {
+    /// Every chunk that ever had somebody in it.
+    pub(super) fn known_chunks(&self) -> impl Iterator<Item = u64> {
+        self.chunks.keys().copied()
+    }
+
     /// Chunks that may have somebody in them, each with the greatest position in it.
     pub fn chunks(&self) -> impl Iterator<Item = (u64, u64)> {
         let mut before = 0;
@@ -242,7 +249,8 @@ impl View {
                 Lane::Presale => &mut self.lanes[1],
                 Lane::Access => &mut self.lanes[2],
             };
-            view.chunks.insert(index, Chunk::new(version, bits));
+            let chunk = Arc::new(Chunk::new(version, bits));
+            view.chunks.insert(index, chunk);
         }
         self.late.clear();
         for (before, member) in (0..).zip(items(reply.get(6))?) {

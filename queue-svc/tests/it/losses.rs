@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use mesh::config::Secret;
 use mesh::redis::{CallError, Library, RedisValue, Wait};
-use queue_svc::domain::lane::{Lane, Spot};
+use queue_svc::domain::lane::{Block, Lane, Spot};
 use queue_svc::line::{
-    Block, Joiner, Line, LineError, Mode, Settings, Standing, Tag, Told, library, library_on,
+    Joiner, Line, LineError, Mode, Settings, Standing, Tag, Told, library, library_on,
 };
 use redis::Pipeline;
 

@@ -1,4 +1,4 @@
-//! queue-svc against a real Redis.
+//! queue-svc against a real Redis and a real Postgres.
 #![cfg(test)] // so that clippy knows these modules as tests
 
 mod history;
@@ -6,4 +6,10 @@ mod line;
 mod losses;
 mod million;
 mod model;
+mod operators;
+mod people;
+mod refusals;
+mod schema;
+mod service;
+mod storm;
 mod support;

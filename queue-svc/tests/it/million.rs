@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use queue_svc::domain::lane::{Lane, Spot};
+use queue_svc::domain::lane::{Block, Lane, Spot};
 use queue_svc::line::view::View;
-use queue_svc::line::{Block, Joiner, Mode, Settings, Standing, Tag};
+use queue_svc::line::{Joiner, Mode, Settings, Standing, Tag};
 use redis::Pipeline;
 
 use crate::support::{Stage, on_test_seams, redis};

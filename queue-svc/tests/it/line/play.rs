@@ -6,10 +6,10 @@ use std::time::Duration;
 use mesh::redis::{Library, Redis};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
-use queue_svc::domain::lane::{Lane, Spot};
+use queue_svc::domain::lane::{Block, Lane, Spot};
 use queue_svc::line::view::View;
 use queue_svc::line::{
-    Asker, Block, Joiner, LineError, Millis, Mode, Session, Settings, Standing, Tag, Told,
+    Asker, Joiner, LineError, Millis, Mode, Session, Settings, Standing, Tag, Told,
 };
 
 use super::silence::{Period, SLOW};

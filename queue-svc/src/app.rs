@@ -1,0 +1,5 @@
+//! Use cases.
+
+pub mod answer;
+pub mod manage;
+pub mod wait;

@@ -1,0 +1,129 @@
+//! What people in line are told, and refused with.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use mesh::pg::TxError;
+use mesh::status::chain;
+use thiserror::Error;
+use tracing::warn;
+
+use crate::credentials::KeysError;
+use crate::credentials::pass::PassError;
+use crate::credentials::ticket::TicketError;
+use crate::domain::lane::Spot;
+use crate::rooms::JoinError;
+
+/// What somebody is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Where they stand.
+    pub place: Place,
+    /// Lane and number, of whoever has one.
+    pub spot: Option<Spot>,
+    /// New ticket.
+    pub ticket: Option<String>,
+    /// People who wait and are there.
+    pub live: u64,
+    /// Ask again then.
+    pub poll_after: Duration,
+    /// Admission was stopped for now.
+    pub paused: bool,
+    /// When admission starts.
+    pub open_time: Option<DateTime<Utc>>,
+}
+
+/// Where somebody stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In line.
+    Waiting {
+        /// From 1; 0: joined this moment, the next poll tells.
+        position: u64,
+        /// Whether in the late line.
+        late: bool,
+        /// Waits that half and nine of ten keep below.
+        wait: Option<(Duration, Duration)>,
+    },
+    /// It is their turn.
+    Offered {
+        /// Until then.
+        until: DateTime<Utc>,
+    },
+    /// Inside.
+    Admitted {
+        /// The pass.
+        pass: String,
+        /// Its end.
+        pass_ends: DateTime<Utc>,
+        /// End of the session.
+        session_ends: DateTime<Utc>,
+    },
+    /// Not in line any more.
+    Ended,
+    /// Not yet in line.
+    NotYetOpen,
+    /// The room takes nobody.
+    Closed,
+}
+
+/// Why somebody was refused. Nothing was changed.
+#[derive(Debug, Error)]
+pub enum Refusal {
+    /// No such room.
+    #[error("this show has no waiting room")]
+    NoRoom,
+    /// As many wait as the room takes.
+    #[error("as many people wait as the room takes")]
+    Full,
+    /// Not a ticket of theirs.
+    #[error("the ticket {0}")]
+    Ticket(#[from] TicketError),
+    /// Not a pass of theirs, or an old one.
+    #[error("the pass {0}")]
+    Pass(#[from] PassError),
+    /// A ticket or pass of an older epoch.
+    #[error("the line was begun anew; this ticket is void")]
+    Reset,
+    /// Nothing to claim.
+    #[error("it is not this ticket's turn")]
+    NoOffer,
+    /// The session is over.
+    #[error("the session is over")]
+    SessionOver,
+    /// Redis does not answer, or the room recovers. Places are kept.
+    #[error("the line does not answer; places are kept")]
+    Unavailable,
+    /// Too many at once.
+    #[error("too many people join at once")]
+    Busy,
+    /// No key.
+    #[error("no key signs")]
+    Keys,
+}
+
+impl From<JoinError> for Refusal {
+    fn from(error: JoinError) -> Self {
+        match error {
+            JoinError::Busy => Self::Busy,
+            JoinError::Unavailable => Self::Unavailable,
+        }
+    }
+}
+
+impl From<KeysError> for Refusal {
+    fn from(_: KeysError) -> Self {
+        Self::Keys
+    }
+}
+
+impl From<TxError<Infallible>> for Refusal {
+    fn from(error: TxError<Infallible>) -> Self {
+        warn!(
+            error = chain(&error),
+            "the database of rooms does not answer"
+        );
+        Self::Unavailable
+    }
+}

@@ -1,0 +1,151 @@
+//! What operators do with rooms. Every change is audited, in its own transaction.
+
+use mesh::page::{Page, PageRequest};
+use mesh::pg::audit::{self, Entry};
+use mesh::pg::idempotency::{Begun, Key, RequestHash, begin};
+use mesh::pg::{Connection, Database, DomainError, TxError};
+use thiserror::Error;
+use uuid::Uuid;
+
+use crate::domain::room::{Closed, Order, Plan, Room};
+use crate::rooms::Rooms;
+use crate::store;
+
+/// Why an order was refused. Nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Refusal {
+    /// No such room.
+    #[error("this show has no waiting room")]
+    NoRoom,
+    /// A closed room stays so.
+    #[error(transparent)]
+    Closed(#[from] Closed),
+    /// The id was used for something else.
+    #[error("the request id was used for another request")]
+    RequestIdReused,
+    /// The first call with the id still runs.
+    #[error("the first call with this request id still runs")]
+    RequestInProgress,
+}
+
+impl DomainError for Refusal {}
+
+/// Why a use case did not do what was asked, or may not have.
+pub type Error = TxError<Refusal>;
+
+/// What is wanted of a room.
+#[derive(Clone, Debug)]
+pub enum Wish {
+    /// A room with this plan, new or not.
+    Plan(Box<Plan>),
+    /// Another state.
+    Order(Order),
+}
+
+/// A wish and who has it.
+#[derive(Clone, Debug)]
+pub struct Command {
+    /// Caller, method and request.
+    pub key: Key,
+    /// What was asked, for replays.
+    pub hash: RequestHash,
+    /// Room.
+    pub show_id: Uuid,
+    /// Why.
+    pub reason: String,
+    /// What.
+    pub wish: Wish,
+}
+
+/// The use cases of operators. Clones share everything.
+#[derive(Clone, Debug)]
+pub struct Managing {
+    /// The rooms of this instance.
+    pub rooms: Rooms,
+    /// Where rooms are.
+    pub database: Database,
+}
+
+impl Managing {
+    /// Does what is wanted, once; answers the room as it is then.
+    pub async fn carry_out(&self, command: Command) -> Result<Room, Error> {
+        let work = async move |connection: &mut Connection| {
+            let begun = begin(connection, command.key.clone(), command.hash).await?;
+            let first = match begun {
+                Begun::First(first) => first,
+                Begun::Replay { .. } => {
+                    let room = store::rooms::find(connection, command.show_id, false).await?;
+                    return room.ok_or_else(|| Refusal::NoRoom.into());
+                }
+                Begun::Reused => return Err(Refusal::RequestIdReused.into()),
+                Begun::InProgress => return Err(Refusal::RequestInProgress.into()),
+            };
+            let room = change(connection, &command).await?;
+            let entry = Entry {
+                method: command.key.method,
+                subject: &command.key.account_id.to_string(),
+                reason: &command.reason,
+                resource_id: &command.show_id.to_string(),
+                code: tonic::Code::Ok,
+            };
+            audit::append(connection, &entry).await?;
+            first.record(connection, command.show_id).await?;
+            Ok(room)
+        };
+        let room = self.database.transaction("room", work).await?;
+        // In force here at once; other instances look every second.
+        self.rooms.apply(room.clone());
+        Ok(room)
+    }
+
+    /// A room.
+    pub async fn get(&self, show_id: Uuid) -> Result<Room, Error> {
+        let read = async move |connection: &mut Connection| {
+            store::rooms::find(connection, show_id, false).await
+        };
+        let room = self.database.read(read).await.map_err(widen)?;
+        room.ok_or_else(|| Refusal::NoRoom.into())
+    }
+
+    /// Rooms by show.
+    pub async fn list(&self, page: PageRequest<Uuid>) -> Result<Page<Room, Uuid>, Error> {
+        let (after, limit) = (page.after, page.fetch());
+        let read = async move |connection: &mut Connection| {
+            store::rooms::list(connection, after, limit).await
+        };
+        let rooms = self.database.read(read).await.map_err(widen)?;
+        Ok(page.cut(rooms, |room| room.show_id))
+    }
+}
+
+async fn change(connection: &mut Connection, command: &Command) -> Result<Room, Error> {
+    let known = store::rooms::find(connection, command.show_id, true).await?;
+    let changed = match (&command.wish, known) {
+        (Wish::Plan(plan), None) => {
+            let room = Room::new(command.show_id, plan.as_ref().clone());
+            if store::rooms::insert(connection, &room).await? {
+                return Ok(room);
+            }
+            // Somebody else made it this moment: it is locked by the next try.
+            return Err(TxError::Conflict);
+        }
+        (Wish::Order(_), None) => return Err(Refusal::NoRoom.into()),
+        (Wish::Plan(plan), Some(room)) => room.planned(plan.as_ref().clone()),
+        (Wish::Order(order), Some(room)) => room.ordered(*order),
+    };
+    let changed = changed.map_err(Refusal::Closed)?;
+    store::rooms::save(connection, &changed).await?;
+    Ok(changed)
+}
+
+fn widen(error: TxError<std::convert::Infallible>) -> Error {
+    match error {
+        TxError::Refused(never) => match never {},
+        TxError::Busy => TxError::Busy,
+        TxError::LockTimeout => TxError::LockTimeout,
+        TxError::Conflict => TxError::Conflict,
+        TxError::Unavailable => TxError::Unavailable,
+        TxError::Unknown => TxError::Unknown,
+        TxError::Database(error) => TxError::Database(error),
+    }
+}

@@ -1,0 +1,365 @@
+//! What people in line do: join, poll, claim, renew, leave.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use mesh::clock;
+use mesh::pg::{Connection, Database};
+use mesh::status::chain;
+use tracing::warn;
+use uuid::Uuid;
+
+use super::answer::{Answer, Place, Refusal};
+use crate::credentials::KeyRing;
+use crate::credentials::pass::Pass;
+use crate::credentials::ticket::{Ticket, tag};
+use crate::domain::lane::{Lane, Spot};
+use crate::domain::pace;
+use crate::domain::room::{Phase, Room};
+use crate::line::{Asker, Joiner, LineError, Session, Standing, Told};
+use crate::rooms::{Live, Rooms};
+use crate::store;
+
+/// The use cases of people. Clones share everything.
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    /// The rooms.
+    pub rooms: Rooms,
+    /// Where used places are.
+    pub database: Database,
+    /// Keys of tickets and passes.
+    pub ring: KeyRing,
+}
+
+/// Somebody at the door of a room.
+struct Guest {
+    account_id: Uuid,
+    live: Arc<Live>,
+    room: Arc<Room>,
+    phase: Phase,
+    now: DateTime<Utc>,
+}
+
+impl Waiting {
+    async fn guest(&self, show_id: Uuid, account_id: Uuid) -> Result<Guest, Refusal> {
+        let live = self.rooms.find(show_id).await?.ok_or(Refusal::NoRoom)?;
+        let (room, now) = (live.room(), clock::now());
+        let phase = room.phase(now);
+        Ok(Guest {
+            account_id,
+            live,
+            room,
+            phase,
+            now,
+        })
+    }
+
+    fn ticket(&self, guest: &Guest, text: &str) -> Result<Ticket, Refusal> {
+        let Guest {
+            room,
+            account_id,
+            now,
+            ..
+        } = guest;
+        let ticket = Ticket::open(text, &self.ring, room.show_id, *account_id, *now)?;
+        if ticket.epoch == room.epoch {
+            Ok(ticket)
+        } else {
+            Err(Refusal::Reset)
+        }
+    }
+
+    /// Gives a place, or tells the one there is. `shown` is the position that was shown last.
+    pub async fn join(
+        &self,
+        show_id: Uuid,
+        account_id: Uuid,
+        ticket: Option<&str>,
+        shown: u64,
+    ) -> Result<Answer, Refusal> {
+        let guest = self.guest(show_id, account_id).await?;
+        let ticket = ticket.map(|text| self.ticket(&guest, text)).transpose()?;
+        if let Phase::NotYetOpen | Phase::Closed = guest.phase {
+            return Ok(guest.outside());
+        }
+        let full = guest.live.view().live() >= u64::from(guest.room.plan.waiting_max);
+        if full && ticket.is_none() {
+            return Err(Refusal::Full);
+        }
+        let adopt = match ticket {
+            Some(ticket) => self.adoptable(&guest, &ticket).await?,
+            None => None,
+        };
+        let joiner = Joiner {
+            tag: self.tag(&guest),
+            lane: Lane::General,
+            adopt,
+        };
+        let (told, generation) = guest.live.join(joiner).await?;
+        self.tell(&guest, (told, generation), None, shown).await
+    }
+
+    fn tag(&self, guest: &Guest) -> crate::line::Tag {
+        let room = &guest.room;
+        tag(
+            &self.ring,
+            room.show_id,
+            room.epoch,
+            guest.account_id,
+            room.buckets,
+        )
+    }
+
+    /// The place of a ticket that the line may have forgotten: written before Redis lost something, and never turned into a pass.
+    async fn adoptable(&self, guest: &Guest, ticket: &Ticket) -> Result<Option<Spot>, Refusal> {
+        if ticket.generation >= guest.room.generation {
+            return Ok(None);
+        }
+        let (show_id, epoch, spot) = (ticket.show_id, ticket.epoch, ticket.spot);
+        let read = async move |connection: &mut Connection| {
+            store::places::used(connection, show_id, epoch, &[spot]).await
+        };
+        let used = self.database.read(read).await?;
+        Ok((!used.contains(&spot)).then_some(spot))
+    }
+
+    /// Tells where a ticket stands, and notes that its owner is there. From memory for whoever waits; who does not is asked about.
+    pub async fn poll(
+        &self,
+        show_id: Uuid,
+        account_id: Uuid,
+        ticket: &str,
+        shown: u64,
+    ) -> Result<Answer, Refusal> {
+        let guest = self.guest(show_id, account_id).await?;
+        let ticket = self.ticket(&guest, ticket)?;
+        if guest.phase == Phase::Closed {
+            return Ok(guest.outside());
+        }
+        guest.live.heard(ticket.spot);
+        if !guest.live.is_reached() {
+            return Err(Refusal::Unavailable);
+        }
+        let renewed = ticket.generation < guest.room.generation;
+        if !renewed && guest.live.view().position(ticket.spot).is_some() {
+            let told = Told {
+                spot: Some(ticket.spot),
+                standing: Standing::Waiting,
+            };
+            return self
+                .tell(&guest, (told, guest.room.generation), Some(&ticket), shown)
+                .await;
+        }
+        let adopt = self.adoptable(&guest, &ticket).await?.is_some();
+        let asker = Asker {
+            tag: self.tag(&guest),
+            spot: ticket.spot,
+            adopt,
+        };
+        let touched = guest
+            .live
+            .line()
+            .touch(guest.room.generation, &[asker])
+            .await;
+        let told = one(&guest, touched)?;
+        self.tell(&guest, (told, guest.room.generation), Some(&ticket), shown)
+            .await
+    }
+
+    /// Turns an offer into a pass.
+    pub async fn claim(
+        &self,
+        show_id: Uuid,
+        account_id: Uuid,
+        ticket: &str,
+    ) -> Result<Answer, Refusal> {
+        let guest = self.guest(show_id, account_id).await?;
+        let ticket = self.ticket(&guest, ticket)?;
+        let claimed = guest
+            .live
+            .line()
+            .claim(guest.room.generation, &[ticket.spot])
+            .await;
+        let told = one(&guest, claimed)?;
+        match told.standing {
+            Standing::Admitted(_) => {
+                self.tell(&guest, (told, guest.room.generation), Some(&ticket), 0)
+                    .await
+            }
+            // The room recovers; the offer waits.
+            Standing::Offered { .. } => Err(Refusal::Unavailable),
+            _ => Err(Refusal::NoOffer),
+        }
+    }
+
+    /// The next pass.
+    pub async fn renew(
+        &self,
+        show_id: Uuid,
+        account_id: Uuid,
+        pass: &str,
+    ) -> Result<Answer, Refusal> {
+        let guest = self.guest(show_id, account_id).await?;
+        let pass = Pass::verify(pass, &self.ring, show_id, account_id, guest.now)?;
+        if pass.epoch != guest.room.epoch {
+            return Err(Refusal::Reset);
+        }
+        let shown = [(pass.spot, pass.session)];
+        let renewed = guest.live.line().renew(guest.room.generation, &shown).await;
+        let told = one(&guest, renewed)?;
+        match told.standing {
+            Standing::Admitted(_) => {
+                self.tell(&guest, (told, guest.room.generation), None, 0)
+                    .await
+            }
+            _ => Err(Refusal::SessionOver),
+        }
+    }
+
+    /// Gives a place up.
+    pub async fn leave(
+        &self,
+        show_id: Uuid,
+        account_id: Uuid,
+        ticket: &str,
+    ) -> Result<Answer, Refusal> {
+        let guest = self.guest(show_id, account_id).await?;
+        let ticket = self.ticket(&guest, ticket)?;
+        let left = guest
+            .live
+            .line()
+            .leave(guest.room.generation, ticket.spot)
+            .await;
+        left.map_err(|error| unavailable(&guest, &error))?;
+        Ok(guest.answer(Place::Ended, None))
+    }
+
+    /// What the line said, and in which generation, as its owner is told; a first pass is written down before.
+    async fn tell(
+        &self,
+        guest: &Guest,
+        (told, generation): (Told, u64),
+        known: Option<&Ticket>,
+        shown: u64,
+    ) -> Result<Answer, Refusal> {
+        let place = match (told.standing, told.spot) {
+            (Standing::Waiting | Standing::Late, Some(spot)) => guest.waiting(spot, told, shown),
+            (Standing::Offered { until }, _) => Place::Offered { until: time(until) },
+            (Standing::Admitted(session), Some(spot)) => self.admit(guest, spot, session).await?,
+            (Standing::Refused(mode), _) if mode == guest.phase.mode() => {
+                return Ok(guest.outside());
+            }
+            // Settings are on their way to the line, or numbers are.
+            (Standing::Refused(_) | Standing::Exhausted(_), _) => return Err(Refusal::Unavailable),
+            _ => Place::Ended,
+        };
+        let mut answer = guest.answer(place, told.spot);
+        if let Some(spot) = told.spot
+            && known.is_none_or(|ticket| ticket.spot != spot || ticket.generation != generation)
+        {
+            let ticket = Ticket {
+                show_id: guest.room.show_id,
+                account_id: guest.account_id,
+                epoch: guest.room.epoch,
+                generation,
+                spot,
+            };
+            answer.ticket = Some(ticket.seal(&self.ring, guest.now)?);
+        }
+        Ok(answer)
+    }
+
+    async fn admit(&self, guest: &Guest, spot: Spot, session: Session) -> Result<Place, Refusal> {
+        let (show_id, epoch) = (guest.room.show_id, guest.room.epoch);
+        if session.pass == 1 {
+            let work = async move |connection: &mut Connection| {
+                Ok(store::places::use_up(connection, show_id, epoch, &[spot]).await?)
+            };
+            self.database.transaction("use a place", work).await?;
+        }
+        let pass = Pass {
+            show_id,
+            account_id: guest.account_id,
+            epoch,
+            spot,
+            session,
+        };
+        let pass = pass.sign(&self.ring, guest.now).map_err(|error| {
+            warn!(error = chain(&error), "no pass can be signed");
+            Refusal::Keys
+        })?;
+        Ok(Place::Admitted {
+            pass,
+            pass_ends: time(session.pass_ends),
+            session_ends: time(session.ends),
+        })
+    }
+}
+
+impl Guest {
+    fn outside(&self) -> Answer {
+        let place = match self.phase {
+            Phase::NotYetOpen => Place::NotYetOpen,
+            _ => Place::Closed,
+        };
+        self.answer(place, None)
+    }
+
+    fn waiting(&self, spot: Spot, told: Told, shown: u64) -> Place {
+        let view = self.live.view();
+        let (position, late) = match view.position(spot) {
+            Some(found) => found,
+            // Came a moment ago: behind everybody whom the view has.
+            None if told.standing == Standing::Waiting => (view.lane(spot.lane).live + 1, false),
+            None => (view.late() + 1, true),
+        };
+        let position = match shown {
+            0 => position,
+            shown => position.min(shown),
+        };
+        Place::Waiting {
+            position,
+            late,
+            wait: self.live.speed().wait(position),
+        }
+    }
+
+    fn answer(&self, place: Place, spot: Option<Spot>) -> Answer {
+        let position = match place {
+            Place::Waiting { position, .. } => position,
+            _ => 1,
+        };
+        let plan = &self.room.plan;
+        let pause = pace::pause(position, plan.rate, self.phase, plan.silence);
+        let spread = pause.mul_f64(pace::JITTER);
+        let open_time = plan.open_time.filter(|time| *time > self.now);
+        Answer {
+            place,
+            spot,
+            ticket: None,
+            live: self.live.view().live(),
+            poll_after: pause.saturating_sub(spread) + mesh::random::jitter(spread * 2),
+            paused: self.phase == Phase::Paused,
+            open_time,
+        }
+    }
+}
+
+fn one(guest: &Guest, answer: Result<(i64, Vec<Told>), LineError>) -> Result<Told, Refusal> {
+    let (_, told) = answer.map_err(|error| unavailable(guest, &error))?;
+    told.into_iter().next().ok_or(Refusal::Unavailable)
+}
+
+fn unavailable(guest: &Guest, error: &LineError) -> Refusal {
+    warn!(
+        error = chain(error),
+        "the line does not answer: {}",
+        chain(error)
+    );
+    guest.live.suspect(error);
+    Refusal::Unavailable
+}
+
+fn time(ms: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp_millis(ms).unwrap_or_default()
+}

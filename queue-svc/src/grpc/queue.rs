@@ -1,0 +1,130 @@
+//! QueueService.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use mesh::clock;
+use proto::usher::queue::v1 as pb;
+use proto::usher::queue::v1::queue_service_server::QueueService;
+use tonic::{Request, Response, Status};
+
+use super::{account, convert, status};
+use crate::app::wait::Waiting;
+
+/// Answers QueueService.
+#[derive(Clone, Debug)]
+pub struct QueueApi {
+    /// The use cases.
+    pub waiting: Waiting,
+}
+
+#[tonic::async_trait]
+impl QueueService for QueueApi {
+    async fn join(
+        &self,
+        request: Request<pb::JoinRequest>,
+    ) -> Result<Response<pb::JoinResponse>, Status> {
+        let account = account(&request)?;
+        let asked = request.get_ref();
+        let show_id = convert::show(&asked.show_id)?;
+        let ticket = Some(asked.ticket.as_str()).filter(|ticket| !ticket.is_empty());
+        let joined = self
+            .waiting
+            .join(show_id, account.account_id, ticket, asked.shown_position)
+            .await;
+        let place = Some(convert::place(
+            joined.map_err(|refusal| status::waiting(&refusal))?,
+        ));
+        Ok(Response::new(pb::JoinResponse { place }))
+    }
+
+    async fn poll(
+        &self,
+        request: Request<pb::PollRequest>,
+    ) -> Result<Response<pb::PollResponse>, Status> {
+        let account = account(&request)?;
+        let asked = request.get_ref();
+        let show_id = convert::show(&asked.show_id)?;
+        let polled = self
+            .waiting
+            .poll(
+                show_id,
+                account.account_id,
+                &asked.ticket,
+                asked.shown_position,
+            )
+            .await;
+        let place = Some(convert::place(
+            polled.map_err(|refusal| status::waiting(&refusal))?,
+        ));
+        Ok(Response::new(pb::PollResponse { place }))
+    }
+
+    async fn claim(
+        &self,
+        request: Request<pb::ClaimRequest>,
+    ) -> Result<Response<pb::ClaimResponse>, Status> {
+        let account = account(&request)?;
+        let asked = request.get_ref();
+        let show_id = convert::show(&asked.show_id)?;
+        let claimed = self
+            .waiting
+            .claim(show_id, account.account_id, &asked.ticket)
+            .await;
+        let place = Some(convert::place(
+            claimed.map_err(|refusal| status::waiting(&refusal))?,
+        ));
+        Ok(Response::new(pb::ClaimResponse { place }))
+    }
+
+    async fn renew(
+        &self,
+        request: Request<pb::RenewRequest>,
+    ) -> Result<Response<pb::RenewResponse>, Status> {
+        let account = account(&request)?;
+        let asked = request.get_ref();
+        let show_id = convert::show(&asked.show_id)?;
+        let renewed = self
+            .waiting
+            .renew(show_id, account.account_id, &asked.pass)
+            .await;
+        let place = Some(convert::place(
+            renewed.map_err(|refusal| status::waiting(&refusal))?,
+        ));
+        Ok(Response::new(pb::RenewResponse { place }))
+    }
+
+    async fn leave(
+        &self,
+        request: Request<pb::LeaveRequest>,
+    ) -> Result<Response<pb::LeaveResponse>, Status> {
+        let account = account(&request)?;
+        let asked = request.get_ref();
+        let show_id = convert::show(&asked.show_id)?;
+        let left = self
+            .waiting
+            .leave(show_id, account.account_id, &asked.ticket)
+            .await;
+        let place = Some(convert::place(
+            left.map_err(|refusal| status::waiting(&refusal))?,
+        ));
+        Ok(Response::new(pb::LeaveResponse { place }))
+    }
+
+    async fn get_pass_keys(
+        &self,
+        _: Request<pb::GetPassKeysRequest>,
+    ) -> Result<Response<pb::GetPassKeysResponse>, Status> {
+        let known = self.waiting.ring.known(clock::now());
+        let keys = known.map(|key| pb::PassKey {
+            kty: "OKP".to_owned(),
+            crv: "Ed25519".to_owned(),
+            alg: "EdDSA".to_owned(),
+            r#use: "sig".to_owned(),
+            kid: key.kid(),
+            x: URL_SAFE_NO_PAD.encode(&key.public),
+        });
+        Ok(Response::new(pb::GetPassKeysResponse {
+            keys: keys.collect(),
+        }))
+    }
+}

@@ -1,0 +1,217 @@
+//! The rooms that this instance looks after: all that are not closed. Which there are is read from Postgres every second; each has a loop
+//! that admits, refreshes its view, and collects heartbeats. Every instance does so for every room: the functions of the line decide what
+//! happens, whoever calls them and how often.
+
+mod beats;
+mod joins;
+mod keep;
+mod live;
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use mesh::pg::{Database, TxError};
+use mesh::redis::{Library, Redis, Wait};
+use mesh::status::chain;
+use mesh::tasks::Tasks;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+use uuid::Uuid;
+
+use crate::domain::room::Room;
+use crate::line::Line;
+use crate::store;
+
+pub use joins::JoinError;
+pub use live::Live;
+
+/// How old the list of rooms may be; an order is applied at once where it was given, and so late elsewhere.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Rooms of a mesh at once; each is a loop of ten calls a second.
+const ROOMS_MAX: i64 = 500;
+/// A room is looked after for so long after it closed: its people are told.
+const AFTER_CLOSE: chrono::Duration = chrono::Duration::hours(1);
+
+/// The line of an epoch that is over is removed so long after: a few looks at the list later.
+const FORGET_AFTER: Duration = Duration::from_secs(5);
+
+/// What rooms need.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// Where rooms are.
+    pub database: Database,
+    /// Where lines are.
+    pub redis: Redis,
+    /// Functions of lines.
+    pub library: Library,
+    /// Replicas that must know of a pass before it is told.
+    pub wait: Option<Wait>,
+    /// Owner of the loops.
+    pub tasks: Tasks,
+}
+
+/// The rooms of this instance. Clones share them.
+#[derive(Clone, Debug)]
+pub struct Rooms {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    parts: Parts,
+    live: RwLock<HashMap<Uuid, Entry>>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    live: Arc<Live>,
+    stop: CancellationToken,
+}
+
+impl Rooms {
+    /// Looks after every room until the process stops.
+    #[must_use]
+    pub fn start(parts: Parts) -> Self {
+        let tasks = parts.tasks.clone();
+        let inner = Arc::new(Inner {
+            parts,
+            live: RwLock::default(),
+        });
+        let rooms = Self { inner };
+        let keeper = rooms.clone();
+        tasks.keep_running("rooms", move |stop| {
+            let rooms = keeper.clone();
+            async move { rooms.keep(stop).await }
+        });
+        rooms
+    }
+
+    /// A room that people may know. One that was made elsewhere a moment ago is looked up.
+    pub async fn find(
+        &self,
+        show_id: Uuid,
+    ) -> Result<Option<Arc<Live>>, TxError<std::convert::Infallible>> {
+        if let Some(live) = self.known(show_id) {
+            return Ok(Some(live));
+        }
+        let read = async move |connection: &mut mesh::pg::Connection| {
+            store::rooms::find(connection, show_id, false).await
+        };
+        let room = self.inner.parts.database.read(read).await?;
+        Ok(room.map(|room| self.apply(room)))
+    }
+
+    fn known(&self, show_id: Uuid) -> Option<Arc<Live>> {
+        let live = self
+            .inner
+            .live
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        live.get(&show_id).map(|entry| Arc::clone(&entry.live))
+    }
+
+    /// Takes in what a room is now; begins to look after it where it is new.
+    pub fn apply(&self, room: Room) -> Arc<Live> {
+        let mut rooms = self
+            .inner
+            .live
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = rooms.get(&room.show_id)
+            && entry.live.room().epoch == room.epoch
+        {
+            entry.live.apply(room);
+            return Arc::clone(&entry.live);
+        }
+        if let Some(old) = rooms.get(&room.show_id) {
+            if old.live.room().epoch > room.epoch {
+                return Arc::clone(&old.live);
+            }
+            old.stop.cancel();
+            self.forget(Arc::clone(&old.live));
+        }
+        let parts = &self.inner.parts;
+        let line = Line::new(
+            parts.redis.clone(),
+            parts.library.clone(),
+            room.show_id,
+            room.epoch,
+            parts.wait,
+        );
+        let stop = parts.tasks.stopping().child_token();
+        let show_id = room.show_id;
+        info!(%show_id, epoch = room.epoch, "room {show_id} is looked after");
+        let live = Live::start(
+            room,
+            line,
+            parts.database.background(),
+            &parts.tasks,
+            stop.clone(),
+        );
+        let entry = Entry {
+            live: Arc::clone(&live),
+            stop,
+        };
+        rooms.insert(show_id, entry);
+        live
+    }
+
+    /// Removes the line of an epoch that is over, once every instance has noticed that it is.
+    fn forget(&self, old: Arc<Live>) {
+        let tasks = &self.inner.parts.tasks;
+        let stop = tasks.stopping();
+        tasks.spawn("forget a line", async move {
+            tokio::select! {
+                () = tokio::time::sleep(FORGET_AFTER) => {}
+                () = stop.cancelled() => {}
+            }
+            let (room, view) = (old.room(), old.view());
+            if let Err(error) = old.line().forget(&view, room.buckets).await {
+                let error = chain(&error);
+                warn!(show_id = %room.show_id, error, "the line of epoch {} stays in Redis: {error}", room.epoch);
+            }
+        });
+    }
+
+    async fn keep(&self, stop: CancellationToken) {
+        let database = self.inner.parts.database.background();
+        while !stop.is_cancelled() {
+            let since = mesh::clock::now() - AFTER_CLOSE;
+            let read = async move |connection: &mut mesh::pg::Connection| {
+                store::rooms::alive(connection, since, ROOMS_MAX).await
+            };
+            match database.read(read).await {
+                Ok(rooms) => self.apply_all(rooms),
+                // What is known goes on.
+                Err(error) => warn!(error = chain(&error), "the list of rooms cannot be read"),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+    }
+
+    fn apply_all(&self, rooms: Vec<Room>) {
+        let now = mesh::clock::now();
+        let listed: Vec<Uuid> = rooms.iter().map(|room| room.show_id).collect();
+        for room in rooms {
+            self.apply(room);
+        }
+        let mut live = self
+            .inner
+            .live
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        live.retain(|show_id, entry| {
+            // Closed by order: out of the list at once, looked after for a while.
+            let keep = listed.contains(show_id) || entry.live.idle_since(now) < AFTER_CLOSE;
+            if !keep {
+                entry.stop.cancel();
+                info!(%show_id, "room {show_id} is not looked after any more");
+            }
+            keep
+        });
+    }
+}

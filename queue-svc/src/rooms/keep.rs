@@ -1,0 +1,237 @@
+//! The loop of a room: takes the line over when Redis is another one, hands settings over, admits, refreshes the view, hands heartbeats over
+//! and ends periods of silence. All of it may be done by every instance at any time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mesh::clock;
+use mesh::pg::{Connection, Database, TxError};
+use mesh::status::chain;
+use thiserror::Error;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::Live;
+use super::joins::{BLOCK, reserve};
+use crate::domain::lane::Lane;
+use crate::domain::pace;
+use crate::domain::room::{HOLD, Room};
+use crate::line::LineError;
+use crate::line::view::View;
+use crate::store;
+
+/// How often slots are given out.
+const ADMIT_EVERY: Duration = Duration::from_millis(100);
+/// Offers of one call, and calls in a row: each call is about 1.5 ms of Redis, and a room of 10,000 a second needs five.
+const ADMIT_MOST: u32 = 200;
+const ADMIT_CALLS_MAX: u32 = 50;
+/// How old positions may be.
+const REFRESH_EVERY: Duration = Duration::from_millis(250);
+/// How long heartbeats are collected. Part of [`pace`]'s slack.
+const BEAT_EVERY: Duration = Duration::from_secs(10);
+/// How often periods of silence are looked at.
+const REAP_EVERY: Duration = Duration::from_secs(5);
+/// Pause after a failure, and after somebody else was quicker to take a room over.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Why a room is not looked after now.
+#[derive(Debug, Error)]
+enum Trouble {
+    /// The line.
+    #[error(transparent)]
+    Line(#[from] LineError),
+    /// Postgres.
+    #[error("the database cannot be reached")]
+    Database(#[from] TxError<std::convert::Infallible>),
+}
+
+pub(super) struct Keeper {
+    live: Arc<Live>,
+    database: Database,
+    view: View,
+    refreshed: Option<Instant>,
+    beaten: Instant,
+    reaped: Option<Instant>,
+    failing: bool,
+}
+
+impl Keeper {
+    pub(super) fn new(live: Arc<Live>, database: Database) -> Self {
+        Self {
+            live,
+            database,
+            view: View::default(),
+            refreshed: None,
+            beaten: Instant::now(),
+            reaped: None,
+            failing: false,
+        }
+    }
+
+    /// Looks after the room until told to stop; hands over the last heartbeats then.
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        let mut ticks = interval(ADMIT_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while !stop.is_cancelled() {
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = self.live.changed.notified() => self.refreshed = None,
+                () = stop.cancelled() => break,
+            }
+            let show_id = self.live.room().show_id;
+            match self.turn().await {
+                Ok(()) => {
+                    if std::mem::take(&mut self.failing) {
+                        info!(%show_id, "the line of room {show_id} answers again");
+                    }
+                    self.live.set_reached(true);
+                }
+                Err(trouble) => {
+                    self.live.set_reached(false);
+                    // Told once: it is tried twice a second.
+                    if !std::mem::replace(&mut self.failing, true) {
+                        let error = chain(&trouble);
+                        warn!(%show_id, error, "room {show_id} stands still: {error}");
+                    }
+                    self.refreshed = None;
+                    tokio::select! {
+                        () = tokio::time::sleep(PAUSE) => {}
+                        () = stop.cancelled() => {}
+                    }
+                }
+            }
+        }
+        let room = self.live.room();
+        if let Err(error) = self.beat(&room).await {
+            info!(
+                error = chain(&error),
+                "the last heartbeats of a room are lost"
+            );
+        }
+    }
+
+    async fn turn(&mut self) -> Result<(), Trouble> {
+        let room = self.live.room();
+        let old = self
+            .refreshed
+            .is_none_or(|at| at.elapsed() >= REFRESH_EVERY);
+        if old {
+            self.refresh().await?;
+            if !self.is_ours(&room) {
+                return self.take_over(&room).await;
+            }
+            self.hand_over(&room).await?;
+        }
+        for _ in 0..ADMIT_CALLS_MAX {
+            let admitted = self.live.line().admit(room.generation, ADMIT_MOST).await?;
+            if admitted.granted < ADMIT_MOST {
+                break;
+            }
+        }
+        if self.beaten.elapsed() >= BEAT_EVERY {
+            self.beaten = Instant::now();
+            self.beat(&room).await?;
+        }
+        if self.reaped.is_none_or(|at| at.elapsed() >= REAP_EVERY) {
+            self.reaped = Some(Instant::now());
+            self.reap(&room).await?;
+        }
+        Ok(())
+    }
+
+    async fn refresh(&mut self) -> Result<(), Trouble> {
+        self.live.line().refresh(&mut self.view).await?;
+        self.refreshed = Some(Instant::now());
+        self.live.publish(&self.view);
+        Ok(())
+    }
+
+    fn is_ours(&self, room: &Room) -> bool {
+        self.view.owner == self.view.fence && self.view.generation == room.generation
+    }
+
+    /// Begins the next generation on the Redis that there is now: another server, or one that forgot. Nobody is admitted before every pass
+    /// that may be out has ended; numbers go on behind all that may have been issued.
+    async fn take_over(&mut self, room: &Room) -> Result<(), Trouble> {
+        let (show_id, known) = (room.show_id, room.generation);
+        let taken = if self.view.generation > known {
+            None
+        } else {
+            let work = async move |connection: &mut Connection| {
+                Ok(store::rooms::next_generation(connection, show_id, known, BLOCK).await?)
+            };
+            self.database.transaction("next generation", work).await?
+        };
+        if let Some(blocks) = taken {
+            let generation = known + 1;
+            // Before the first one no pass can be out.
+            let hold = if known == 0 { Duration::ZERO } else { HOLD };
+            self.live.line().recover(generation, hold, blocks).await?;
+            if known > 0 {
+                warn!(%show_id, generation, "room {show_id} recovers: Redis is another one, or has lost something");
+                metrics::counter!("usher_queue_recoveries_total").increment(1);
+            }
+        } else {
+            // Somebody else is taking it over.
+            tokio::time::sleep(PAUSE).await;
+        }
+        let read = async move |connection: &mut Connection| {
+            store::rooms::find(connection, show_id, false).await
+        };
+        if let Some(room) = self.database.read(read).await? {
+            self.live.apply(room);
+        }
+        self.refreshed = None;
+        Ok(())
+    }
+
+    /// Settings that changed, and numbers before the last ones are issued.
+    async fn hand_over(&mut self, room: &Room) -> Result<(), Trouble> {
+        let settings = room.settings(clock::now());
+        if settings.version > self.view.version {
+            self.live
+                .line()
+                .configure(room.generation, &settings)
+                .await?;
+        }
+        for lane in Lane::ALL {
+            let line = self.view.lane(lane);
+            if line.next + BLOCK / 2 > line.reserved {
+                // What went wrong is logged; people who need a number try again.
+                let _ = reserve(&self.live, &self.database, lane).await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn beat(&self, room: &Room) -> Result<(), LineError> {
+        for ((lane, chunk), bits) in self.live.beats.take() {
+            let handed = self
+                .live
+                .line()
+                .beat(room.generation, lane, chunk, bits.clone())
+                .await;
+            if let Err(error) = handed {
+                self.live.beats.give_back((lane, chunk), bits);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    async fn reap(&self, room: &Room) -> Result<(), LineError> {
+        for lane in Lane::ALL {
+            let chunks: Vec<(u64, u64)> = self.view.lane(lane).chunks().collect();
+            for (chunk, last) in chunks {
+                let silence = pace::silence(last, room.plan.rate, room.plan.silence);
+                let line = self.live.line();
+                let gone = line.reap(room.generation, lane, chunk, silence).await?;
+                if gone > 0 {
+                    metrics::counter!("usher_queue_gone_total").increment(gone);
+                }
+            }
+        }
+        Ok(())
+    }
+}
