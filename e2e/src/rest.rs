@@ -128,6 +128,12 @@ impl Call {
         }
     }
 
+    /// PUT `path`.
+    #[must_use]
+    pub fn put(path: impl Into<String>) -> Self {
+        Self::new(Method::PUT, path.into())
+    }
+
     /// DELETE `path`.
     #[must_use]
     pub fn delete(path: impl Into<String>) -> Self {

@@ -35,6 +35,7 @@ pub const TABLES: &[Table] = &[
     ("edge-proxy", &[edge_proxy::REASONS]),
     ("booking-svc", booking_svc::grpc::REASONS),
     ("payment-svc", &[payment_svc::grpc::status::REASONS]),
+    ("queue-svc", &[queue_svc::grpc::status::REASONS]),
 ];
 
 /// A reason that means two things.

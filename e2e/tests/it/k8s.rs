@@ -6,10 +6,11 @@ use std::fs;
 use e2e::docs::{root, variables};
 
 /// A program and the file that runs it.
-const MANIFESTS: [(&str, &str); 4] = [
+const MANIFESTS: [(&str, &str); 5] = [
     ("booking-svc", "k8s/base/booking-svc.yaml"),
     ("edge-proxy", "k8s/base/edge-proxy.yaml"),
     ("payment-svc", "k8s/base/payment-svc.yaml"),
+    ("queue-svc", "k8s/base/queue-svc.yaml"),
     ("pg-sim", "k8s/overlays/dev/pg-sim.yaml"),
 ];
 
@@ -51,7 +52,7 @@ fn each_program_gets_what_it_reads() {
     assert_eq!(
         files.count(),
         MANIFESTS.len(),
-        "three services and the list of them"
+        "four services and the list of them"
     );
 }
 

@@ -114,12 +114,17 @@ async fn the_broker_is_killed_with_a_message_in_work() {
 /// kill -9 of RabbitMQ; returns when it answers again.
 pub(crate) fn kill_broker() {
     crate::real::leave_queues();
+    kill_server("rabbit");
+}
+
+/// kill -9 of a server of the stack; returns when it answers again.
+pub(crate) fn kill_server(server: &str) {
     let command = ProcessEnv.get("USHER_STACK_CMD").expect(
         "USHER_STACK_CMD is not set: run `make test`, or `dev/stack up --name test` and `. .run/test/env`",
     );
     let name = ProcessEnv.get("USHER_STACK_NAME");
     let output = Command::new(command)
-        .args(["kill", "rabbit", "--name", &name.unwrap_or_default()])
+        .args(["kill", server, "--name", &name.unwrap_or_default()])
         .output()
         .unwrap();
     let told = String::from_utf8_lossy(&output.stderr);

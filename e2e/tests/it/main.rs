@@ -23,3 +23,4 @@ mod refusals;
 mod storm;
 mod tidy;
 mod traces;
+mod waiting;

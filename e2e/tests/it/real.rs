@@ -63,6 +63,7 @@ pub(crate) struct RealMesh {
     pub(crate) simulator: Rest,
     pub(crate) booking: Storage,
     pub(crate) payment: Storage,
+    pub(crate) queue: Storage,
     /// The wire between booking-svc and the broker.
     pub(crate) tap: Tap,
     processes: BTreeMap<String, Process>,
@@ -73,7 +74,7 @@ pub(crate) struct RealMesh {
 }
 
 impl RealMesh {
-    /// Starts pg-sim, payment-svc, booking-svc and edge-proxy and waits until all are ready.
+    /// Starts pg-sim, payment-svc, booking-svc, queue-svc and edge-proxy and waits until all are ready.
     pub(crate) async fn start(timings: Timings) -> Self {
         Self::start_with(timings, &[""], &[]).await
     }
@@ -84,7 +85,7 @@ impl RealMesh {
         Self::start_with(timings, &[""], &more).await
     }
 
-    /// The same with two instances of payment-svc and booking-svc; the second ones are called `payment-svc.2` and `booking-svc.2`.
+    /// The same with two instances of payment-svc, booking-svc and queue-svc; the second ones are called `payment-svc.2` and so on.
     pub(crate) async fn start_pairs(timings: Timings) -> Self {
         Self::start_with(timings, &["", ".2"], &[]).await
     }
@@ -99,7 +100,9 @@ impl RealMesh {
         std::fs::create_dir(&folder).unwrap();
         let key = SigningKey::generate().unwrap();
         std::fs::write(folder.join("jwks.json"), key.to_jwks()).unwrap();
-        std::fs::write(folder.join("ticket-keys.json"), ticket_keys()).unwrap();
+        for ring in ["ticket-keys.json", "queue-keys.json"] {
+            std::fs::write(folder.join(ring), key_ring()).unwrap();
+        }
         let prefix = format!("e2e{}.", id::new().simple());
         let mut mesh = Self {
             rest: Rest::new(""),
@@ -107,6 +110,7 @@ impl RealMesh {
             simulator: Rest::new(""),
             booking: Storage::create().await,
             payment: Storage::create().await,
+            queue: Storage::create().await,
             tap: Tap::to(host_of(&amqp_url()).to_owned()).await,
             processes: BTreeMap::new(),
             queues: Queues::new(&prefix),
@@ -150,7 +154,19 @@ impl RealMesh {
         booking.push(("USHER_AMQP_URL", &tapped));
         let booking = self.run_all("booking-svc", instances, &booking).await;
 
-        let routes = format!("usher.booking.v1={booking};usher.payment.v1={payment}");
+        let url = self.queue.url().expose().to_owned();
+        let (keys, redis) = (self.folder.join("queue-keys.json"), redis_url());
+        let keys = keys.display().to_string();
+        let mut queue = member.clone();
+        queue.extend([
+            ("USHER_DATABASE_URL", url.as_str()),
+            ("USHER_REDIS_URL", &redis),
+            ("USHER_QUEUE_KEYS", &keys),
+        ]);
+        let queue = self.run_all("queue-svc", instances, &queue).await;
+
+        let routes =
+            format!("usher.booking.v1={booking};usher.payment.v1={payment};usher.queue.v1={queue}");
         let mut edge = member;
         edge.push(("USHER_EDGE_ROUTES", &routes));
         let edge = self.run("edge-proxy", &edge).await;
@@ -293,6 +309,12 @@ impl Drop for RealMesh {
     }
 }
 
+fn redis_url() -> String {
+    ProcessEnv.get("USHER_REDIS_URL").expect(
+        "USHER_REDIS_URL is not set: run `make test`, or `dev/stack up --name test` and `. .run/test/env`",
+    )
+}
+
 fn amqp_url() -> String {
     ProcessEnv.get("USHER_AMQP_URL").expect(
         "USHER_AMQP_URL is not set: run `make test`, or `dev/stack up --name test` and `. .run/test/env`",
@@ -305,8 +327,8 @@ fn host_of(url: &str) -> &str {
     rest.split('/').next().unwrap()
 }
 
-/// One key that signs tickets, as `usher-token init` makes it.
-fn ticket_keys() -> String {
+/// One key that signs tickets or passes, as `usher-token init` makes it.
+fn key_ring() -> String {
     let seed: String = std::iter::repeat_n("A", 43).chain(["="]).collect();
     let key = serde_json::json!({"key_id": 1, "seed": seed, "valid_from_time": "2020-01-01T00:00:00Z", "valid_until_time": null});
     serde_json::json!({ "keys": [key] }).to_string()

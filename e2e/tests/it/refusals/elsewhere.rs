@@ -10,7 +10,7 @@ use super::scene::Scene;
 use crate::real::RealMesh;
 
 /// A reason, the test that shows it, and what stands there.
-const SHOWN: [(&str, &str, &str); 10] = [
+const SHOWN: [(&str, &str, &str); 20] = [
     (
         "REQUEST_IN_PROGRESS",
         "booking-svc/tests/it/catalogue/venue.rs",
@@ -47,6 +47,48 @@ const SHOWN: [(&str, &str, &str); 10] = [
         "UPSTREAM_MESSAGE_INVALID",
         "transcode/tests/it/response.rs",
         "UPSTREAM_MESSAGE_INVALID",
+    ),
+    (
+        "ROOM_NOT_FOUND",
+        "queue-svc/tests/it/refusals.rs",
+        "ROOM_NOT_FOUND",
+    ),
+    ("ROOM_FULL", "queue-svc/tests/it/refusals.rs", "ROOM_FULL"),
+    (
+        "ROOM_CLOSED",
+        "queue-svc/tests/it/operators.rs",
+        "ROOM_CLOSED",
+    ),
+    (
+        "LINE_UNAVAILABLE",
+        "queue-svc/tests/it/service.rs",
+        "LINE_UNAVAILABLE",
+    ),
+    (
+        "TICKET_NOT_VALID",
+        "queue-svc/tests/it/refusals.rs",
+        "TICKET_NOT_VALID",
+    ),
+    (
+        "TICKET_OF_ANOTHER",
+        "queue-svc/tests/it/refusals.rs",
+        "TICKET_OF_ANOTHER",
+    ),
+    (
+        "QUEUE_RESET",
+        "queue-svc/tests/it/operators.rs",
+        "QUEUE_RESET",
+    ),
+    ("NO_OFFER", "queue-svc/tests/it/refusals.rs", "NO_OFFER"),
+    (
+        "PASS_NOT_VALID",
+        "queue-svc/tests/it/refusals.rs",
+        "PASS_NOT_VALID",
+    ),
+    (
+        "PASS_EXPIRED",
+        "queue-svc/tests/it/operators.rs",
+        "PASS_EXPIRED",
     ),
     ("POOL_BUSY", "booking-svc/tests/it/inventory.rs", "PoolBusy"),
 ];

@@ -1,0 +1,289 @@
+//! Waiting rooms through REST, over the real binaries: a person who waits and comes in; and a line while instances and Redis are killed.
+
+use std::collections::BTreeSet;
+
+use e2e::rest::{Answer, Call, Person};
+use futures_util::StreamExt;
+use mesh::id;
+use mesh::identity::Role;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::kills::kill_server;
+use crate::real::{RealMesh, Timings, until};
+
+/// Slots of a room.
+const CAPACITY: usize = 3;
+/// People who are in line before anything dies.
+const BEFORE: usize = 60;
+/// People who join while it does, and calls at once.
+const MEANWHILE: usize = 200;
+const AT_ONCE: usize = 16;
+
+/// Somebody in line.
+#[derive(Clone)]
+struct Waiter {
+    person: Person,
+    ticket: String,
+}
+
+/// A pass as a client saw it: from when it was told, until it ends, both in ms.
+struct Seen {
+    owner: Uuid,
+    from: i64,
+    until: i64,
+}
+
+async fn operate(mesh: &RealMesh, call: Call) -> Answer {
+    let admin = mesh.person(&[Role::Admin]);
+    let call = call.by(&admin).key(id::new());
+    let answer = mesh.admin.send(&call).await.unwrap();
+    assert!(answer.is_ok(), "{}: {}", call.title(), answer.text);
+    answer
+}
+
+async fn open_room(mesh: &RealMesh, capacity: usize) -> Uuid {
+    let show_id = id::new();
+    let settings = json!({"settings": {"capacity": capacity, "rate": 1000}, "reason": "a sale"});
+    operate(
+        mesh,
+        Call::put(format!("/v1/shows/{show_id}/room")).json(&settings),
+    )
+    .await;
+    let open = Call::post(format!("/v1/shows/{show_id}/room:open"));
+    let opened = operate(mesh, open.json(&json!({"reason": "it is time"}))).await;
+    assert_eq!(opened.at("/room/phase"), "ROOM_PHASE_OPEN");
+    show_id
+}
+
+fn step(show_id: Uuid, verb: &str, person: &Person, body: &Value) -> Call {
+    let call = Call::post(format!("/v1/shows/{show_id}/queue:{verb}"));
+    call.by(person).key(id::new()).json(body)
+}
+
+/// Sends a call until the line answers it, whatever it says then.
+async fn insist(mesh: &RealMesh, call: &Call) -> Answer {
+    until(&format!("{} is answered", call.title()), async || {
+        let answer = mesh.rest.send(call).await.ok()?;
+        (!matches!(answer.status, 429 | 500 | 503 | 504)).then_some(answer)
+    })
+    .await
+}
+
+async fn join(mesh: &RealMesh, show_id: Uuid, person: Person) -> (Waiter, Answer) {
+    let joined = insist(mesh, &step(show_id, "join", &person, &json!({}))).await;
+    assert!(joined.is_ok(), "{}", joined.text);
+    let ticket = joined.at("/place/ticket");
+    (Waiter { person, ticket }, joined)
+}
+
+fn seen(mesh_time: i64, owner: Uuid, answer: &Answer) -> Option<Seen> {
+    let until = answer.at("/place/passExpireTime");
+    let until = chrono::DateTime::parse_from_rfc3339(&until).ok()?;
+    Some(Seen {
+        owner,
+        from: mesh_time,
+        until: until.timestamp_millis(),
+    })
+}
+
+fn now() -> i64 {
+    mesh::clock::now().timestamp_millis()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_waits_comes_in_and_shows_a_pass() {
+    let mesh = RealMesh::start(Timings::Standard).await;
+    let show_id = open_room(&mesh, 1).await;
+    let (first, second) = (mesh.person(&[Role::User]), mesh.person(&[Role::User]));
+    let (inside, _) = join(&mesh, show_id, first).await;
+    let admitted = until("the first one comes in", async || {
+        let claim = step(
+            show_id,
+            "claim",
+            &inside.person,
+            &json!({"ticket": inside.ticket}),
+        );
+        let answer = mesh.rest.send(&claim).await.ok()?;
+        answer.is_ok().then_some(answer)
+    })
+    .await;
+    assert_eq!(admitted.at("/place/state"), "PLACE_STATE_ADMITTED");
+    let (waiter, joined) = join(&mesh, show_id, second).await;
+    assert_eq!(joined.at("/place/state"), "PLACE_STATE_WAITING");
+    let poll = step(
+        show_id,
+        "poll",
+        &waiter.person,
+        &json!({"ticket": waiter.ticket}),
+    );
+    let polled = insist(&mesh, &poll).await;
+    let told = (polled.at("/place/position"), polled.at("/place/lane"));
+    assert_eq!(
+        told,
+        ("1".to_owned(), "LANE_GENERAL".to_owned()),
+        "{}",
+        polled.text
+    );
+    // Somebody who waits is told within seconds when to ask again.
+    assert!(
+        polled.at("/place/pollAfter").ends_with('s'),
+        "{}",
+        polled.text
+    );
+    let keys = mesh.rest.send(&Call::get("/v1/queue/keys")).await.unwrap();
+    assert_eq!(keys.at("/keys/0/alg"), "EdDSA", "{}", keys.text);
+    let more = json!({"capacity": 2, "reason": "the shop is fast"});
+    operate(
+        &mesh,
+        Call::post(format!("/v1/shows/{show_id}/room:set-capacity")).json(&more),
+    )
+    .await;
+    let offered = until("it is their turn", async || {
+        let answer = mesh.rest.send(&poll).await.ok()?;
+        (answer.at("/place/state") == "PLACE_STATE_OFFERED").then_some(answer)
+    })
+    .await;
+    assert_ne!(offered.at("/place/claimExpireTime"), "");
+    let claim = step(
+        show_id,
+        "claim",
+        &waiter.person,
+        &json!({"ticket": waiter.ticket}),
+    );
+    let claimed = insist(&mesh, &claim).await;
+    assert_eq!(
+        claimed.at("/place/pass").split('.').count(),
+        3,
+        "{}",
+        claimed.text
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_keeps_its_order_and_its_bounds_while_instances_and_redis_are_killed() {
+    let mut mesh = RealMesh::start_pairs(Timings::Standard).await;
+    let show_id = open_room(&mesh, CAPACITY).await;
+    let mut passes: Vec<Seen> = Vec::new();
+    let mut line: Vec<Waiter> = Vec::new();
+    for _ in 0..BEFORE + CAPACITY {
+        let (waiter, answer) = join(&mesh, show_id, mesh.person(&[Role::User])).await;
+        passes.extend(seen(now(), waiter.person.account_id, &answer));
+        line.push(waiter);
+    }
+    claim_all(&mesh, show_id, &line, &mut passes).await;
+    let inside: BTreeSet<Uuid> = passes.iter().map(|pass| pass.owner).collect();
+    assert_eq!(inside.len(), CAPACITY);
+    line.retain(|waiter| !inside.contains(&waiter.person.account_id));
+    assert_eq!(line.len(), BEFORE);
+
+    let joined = join_while_all_is_killed(&mut mesh, show_id).await;
+    let all: Vec<Waiter> = line.iter().cloned().chain(joined).collect();
+    let positions = positions_of(&mesh, show_id, &all).await;
+    assert!(
+        positions[..BEFORE].is_sorted(),
+        "{:?}",
+        &positions[..BEFORE]
+    );
+    assert_eq!(
+        positions[BEFORE - 1],
+        u64::try_from(BEFORE).unwrap(),
+        "nobody came in between"
+    );
+    let generation = mesh.queue.number("SELECT generation FROM room").await;
+    assert!(generation >= 2, "the room has recovered");
+
+    // Whoever is next comes in when the passes of before have ended, and not earlier.
+    until("the next ones come in", async || {
+        claim_all(&mesh, show_id, &line[..CAPACITY], &mut passes).await;
+        let owners: BTreeSet<Uuid> = passes.iter().map(|pass| pass.owner).collect();
+        (owners.len() == 2 * CAPACITY).then_some(())
+    })
+    .await;
+    assert_eq!(most_at_once(&passes), CAPACITY);
+    // The checker notices one pass too many.
+    let full = passes[..CAPACITY]
+        .iter()
+        .map(|pass| pass.from)
+        .max()
+        .unwrap();
+    passes.push(Seen {
+        owner: id::new(),
+        from: full,
+        until: full + 1,
+    });
+    assert!(most_at_once(&passes) > CAPACITY);
+}
+
+/// People join while an instance and Redis are killed.
+async fn join_while_all_is_killed(mesh: &mut RealMesh, show_id: Uuid) -> Vec<Waiter> {
+    let mut killed = mesh.take("queue-svc.2");
+    let mesh = &*mesh;
+    let people: Vec<Person> = (0..MEANWHILE).map(|_| mesh.person(&[Role::User])).collect();
+    let joins = futures_util::stream::iter(people)
+        .map(|person| join(mesh, show_id, person))
+        .buffer_unordered(AT_ONCE)
+        .map(|(waiter, _)| waiter)
+        .collect();
+    let deaths = async {
+        killed.kill();
+        killed.start_again().await;
+        killed.ready().await;
+        mesh::tasks::blocking(|| kill_server("redis"))
+            .await
+            .unwrap();
+    };
+    tokio::join!(joins, deaths).0
+}
+
+/// Positions of people who all wait, once each has one of their own.
+async fn positions_of(mesh: &RealMesh, show_id: Uuid, people: &[Waiter]) -> Vec<u64> {
+    until("everybody has a place again", async || {
+        let mut positions: Vec<u64> = Vec::new();
+        for waiter in people {
+            let ticket = json!({"ticket": waiter.ticket});
+            let answer = insist(mesh, &step(show_id, "poll", &waiter.person, &ticket)).await;
+            let state = answer.at("/place/state");
+            assert_eq!(state, "PLACE_STATE_WAITING", "{}", answer.text);
+            positions.push(answer.at("/place/position").parse().unwrap());
+        }
+        let different: BTreeSet<u64> = positions.iter().copied().collect();
+        (different.len() == people.len()).then_some(positions)
+    })
+    .await
+}
+
+/// Claims for everybody; whoever gets a pass is noted.
+async fn claim_all(mesh: &RealMesh, show_id: Uuid, line: &[Waiter], passes: &mut Vec<Seen>) {
+    for waiter in line {
+        let claim = step(
+            show_id,
+            "claim",
+            &waiter.person,
+            &json!({"ticket": waiter.ticket}),
+        );
+        let answer = insist_or_wait(mesh, &claim).await;
+        passes.extend(answer.and_then(|answer| seen(now(), waiter.person.account_id, &answer)));
+    }
+}
+
+/// The answer to a claim, unless the room recovers: then nobody is let in, which is an answer, too.
+async fn insist_or_wait(mesh: &RealMesh, call: &Call) -> Option<Answer> {
+    let answer = mesh.rest.send(call).await.ok()?;
+    answer.is_ok().then_some(answer)
+}
+
+/// How many owners had a valid pass at the fullest moment.
+fn most_at_once(passes: &[Seen]) -> usize {
+    let valid_at = |moment: i64| {
+        let valid = passes
+            .iter()
+            .filter(|pass| pass.from <= moment && moment < pass.until);
+        valid.map(|pass| pass.owner).collect::<BTreeSet<_>>().len()
+    };
+    passes
+        .iter()
+        .map(|pass| valid_at(pass.from))
+        .max()
+        .unwrap_or(0)
+}
