@@ -20,7 +20,7 @@ const BOUNDS: Bounds = Bounds {
 };
 const HOLD: Duration = Duration::from_secs(64);
 
-fn settings(version: u64) -> Settings {
+pub(crate) fn settings(version: u64) -> Settings {
     Settings {
         version,
         mode: Mode::Open,
@@ -41,7 +41,7 @@ fn blocks(first: u64) -> [Block; 3] {
     [Block { first, end }; 3]
 }
 
-fn joiner(account: u32) -> Joiner {
+pub(crate) fn joiner(account: u32) -> Joiner {
     let mut digest = [7; 10];
     digest[..4].copy_from_slice(&account.to_be_bytes());
     Joiner {

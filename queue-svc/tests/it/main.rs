@@ -1,6 +1,7 @@
 //! queue-svc against a real Redis and a real Postgres.
 #![cfg(test)] // so that clippy knows these modules as tests
 
+mod failover;
 mod history;
 mod line;
 mod losses;
