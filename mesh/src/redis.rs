@@ -6,11 +6,11 @@
 mod functions;
 mod watch;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, ErrorKind, Pipeline, ServerErrorKind, Value};
+use redis::{Client, ErrorKind, Pipeline, RedisError, ServerErrorKind, Value};
 use thiserror::Error;
 
 use crate::config::Secret;
@@ -33,10 +33,19 @@ const RECONNECT_TRIES: usize = 1;
 /// A Redis server. Clones share its connections.
 #[derive(Clone)]
 pub struct Redis {
+    client: Client,
+    links: Arc<RwLock<Links>>,
+    functions: Arc<functions::Way>,
+}
+
+/// Connections to the server that its name led to.
+#[derive(Clone)]
+struct Links {
     shared: ConnectionManager,
     /// For [`Redis::call_replicated`] alone: WAIT is about the writes of its own connection, and holds up whatever comes behind it.
     gated: ConnectionManager,
-    functions: Arc<functions::Way>,
+    /// How many there were before.
+    number: u64,
 }
 
 impl std::fmt::Debug for Redis {
@@ -71,19 +80,10 @@ impl Redis {
     /// A server at `url`; connected to on the first call.
     pub fn open(url: &Secret) -> Result<Self, OpenError> {
         let client = Client::open(url.expose()).map_err(|_| OpenError::Url)?;
-        let connect = || {
-            let config = ConnectionManagerConfig::new()
-                .set_response_timeout(Some(RESPONSE_TIMEOUT))
-                .set_connection_timeout(Some(CONNECT_TIMEOUT))
-                .set_pipeline_buffer_size(PIPELINE_BUFFER)
-                .set_number_of_retries(RECONNECT_TRIES)
-                .set_max_delay(RECONNECT_MAX);
-            ConnectionManager::new_lazy_with_config(client.clone(), config)
-                .map_err(|_| OpenError::Url)
-        };
+        let links = connect(&client, 0).map_err(|_| OpenError::Url)?;
         Ok(Self {
-            shared: connect()?,
-            gated: connect()?,
+            client,
+            links: Arc::new(RwLock::new(links)),
             functions: Arc::default(),
         })
     }
@@ -96,11 +96,14 @@ impl Redis {
         keys: &[&str],
         args: &[Vec<u8>],
     ) -> Result<Value, CallError> {
-        let mut connection = self.shared.clone();
-        self.functions
-            .call(&mut connection, library, function, keys, args, None)
-            .await
+        let mut links = self.links();
+        let call = self
+            .functions
+            .call(&mut links.shared, library, function, keys, args, None);
+        let answer = call.await;
+        answer
             .map(|(value, _)| value)
+            .map_err(|error| self.told(&error, links.number))
     }
 
     /// The same, and answers once `replicas` of the server have it, or after `timeout`, with the number of those that do.
@@ -112,10 +115,12 @@ impl Redis {
         args: &[Vec<u8>],
         wait: Wait,
     ) -> Result<(Value, u32), CallError> {
-        let mut connection = self.gated.clone();
-        self.functions
-            .call(&mut connection, library, function, keys, args, Some(wait))
-            .await
+        let mut links = self.links();
+        let call = self
+            .functions
+            .call(&mut links.gated, library, function, keys, args, Some(wait));
+        let answer = call.await;
+        answer.map_err(|error| self.told(&error, links.number))
     }
 
     /// Removes keys of one hash tag; the server frees their memory in the background.
@@ -127,12 +132,47 @@ impl Redis {
 
     /// Sends plain commands in one go.
     pub async fn run(&self, commands: &Pipeline) -> Result<Vec<Value>, CallError> {
-        let mut connection = self.shared.clone();
-        commands
-            .query_async(&mut connection)
-            .await
-            .map_err(|error| told(&error))
+        let mut links = self.links();
+        let answer = commands.query_async(&mut links.shared).await;
+        answer.map_err(|error| self.told(&error, links.number))
     }
+
+    fn links(&self) -> Links {
+        let links = self.links.read().unwrap_or_else(PoisonError::into_inner);
+        links.clone()
+    }
+
+    /// What an error of the library means for whoever called. The library keeps a connection whose server is silent, or has become a
+    /// replica; here it is given up, and the name of the server is looked up again.
+    fn told(&self, error: &RedisError, number: u64) -> CallError {
+        let readonly = ErrorKind::Server(ServerErrorKind::ReadOnly);
+        if error.is_timeout() || error.kind() == readonly {
+            let mut links = self.links.write().unwrap_or_else(PoisonError::into_inner);
+            if links.number == number
+                && let Ok(fresh) = connect(&self.client, number + 1)
+            {
+                *links = fresh;
+            }
+        }
+        told(error)
+    }
+}
+
+fn connect(client: &Client, number: u64) -> Result<Links, RedisError> {
+    let manager = || {
+        let config = ConnectionManagerConfig::new()
+            .set_response_timeout(Some(RESPONSE_TIMEOUT))
+            .set_connection_timeout(Some(CONNECT_TIMEOUT))
+            .set_pipeline_buffer_size(PIPELINE_BUFFER)
+            .set_number_of_retries(RECONNECT_TRIES)
+            .set_max_delay(RECONNECT_MAX);
+        ConnectionManager::new_lazy_with_config(client.clone(), config)
+    };
+    Ok(Links {
+        shared: manager()?,
+        gated: manager()?,
+        number,
+    })
 }
 
 /// What a replicated call waits for.
@@ -144,8 +184,8 @@ pub struct Wait {
     pub timeout: Duration,
 }
 
-/// What an error of the library means for whoever called.
-fn told(error: &redis::RedisError) -> CallError {
+/// Whether it happened.
+fn told(error: &RedisError) -> CallError {
     let text = chain(error);
     match error.kind() {
         ErrorKind::Io if error.is_connection_refusal() => CallError::Unavailable(text),

@@ -163,13 +163,15 @@ impl Line {
         self.call(RESERVE, args).await.map(drop)
     }
 
-    /// Gives everybody a place, or tells the one they have. Answers the time of the line and one answer each, in order.
+    /// Gives everybody a place, or tells the one they have; nobody new where `waiting_max` wait. Answers the time of the line and one answer each, in order.
     pub async fn join(
         &self,
         generation: u64,
+        waiting_max: u32,
         joiners: &[Joiner],
     ) -> Result<(Millis, Vec<Told>), LineError> {
         let mut args = Args::of(generation);
+        args.number(waiting_max);
         for joiner in joiners {
             let adopted = joiner
                 .adopt
@@ -228,11 +230,11 @@ impl Line {
     pub async fn renew(
         &self,
         generation: u64,
-        passes: &[(Spot, Session)],
+        passes: &[(Tag, Spot, Session)],
     ) -> Result<(Millis, Vec<Told>), LineError> {
         let mut args = Args::of(generation);
-        for (spot, session) in passes {
-            args.spot(*spot).number(session.pass);
+        for (tag, spot, session) in passes {
+            args.tag(tag).spot(*spot).number(session.pass);
             args.number(session.pass_ends).number(session.ends);
         }
         self.told(RENEW, args, passes.len(), true).await

@@ -6,12 +6,15 @@ mod beats;
 mod joins;
 mod keep;
 mod live;
+mod strangers;
 
 use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use mesh::pg::{Database, TxError};
+use mesh::pg::{Connection, Database, TxError};
 use mesh::redis::{Library, Redis, Wait};
 use mesh::status::chain;
 use mesh::tasks::Tasks;
@@ -19,17 +22,18 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use crate::domain::room::Room;
+use crate::domain::room::{Phase, Room};
 use crate::line::Line;
 use crate::store;
 
 pub use joins::JoinError;
 pub use live::Live;
+use strangers::Strangers;
 
 /// How old the list of rooms may be; an order is applied at once where it was given, and so late elsewhere.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Rooms of a mesh at once; each is a loop of ten calls a second.
-const ROOMS_MAX: i64 = 500;
+/// Rooms of a mesh at once. A room in which nobody is costs two calls of Redis a second, a busy one fifteen.
+const ROOMS_MAX: i64 = 2_000;
 /// A room is looked after for so long after it closed: its people are told.
 const AFTER_CLOSE: chrono::Duration = chrono::Duration::hours(1);
 
@@ -51,6 +55,17 @@ pub struct Parts {
     pub tasks: Tasks,
 }
 
+/// What there is of a room.
+#[derive(Clone, Debug)]
+pub enum Found {
+    /// It is looked after.
+    Live(Arc<Live>),
+    /// It was closed.
+    Over,
+    /// There is none.
+    Nowhere,
+}
+
 /// The rooms of this instance. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Rooms {
@@ -61,6 +76,8 @@ pub struct Rooms {
 struct Inner {
     parts: Parts,
     live: RwLock<HashMap<Uuid, Entry>>,
+    strangers: Strangers,
+    full: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -77,6 +94,8 @@ impl Rooms {
         let inner = Arc::new(Inner {
             parts,
             live: RwLock::default(),
+            strangers: Strangers::default(),
+            full: AtomicBool::new(false),
         });
         let rooms = Self { inner };
         let keeper = rooms.clone();
@@ -88,18 +107,28 @@ impl Rooms {
     }
 
     /// A room that people may know. One that was made elsewhere a moment ago is looked up.
-    pub async fn find(
-        &self,
-        show_id: Uuid,
-    ) -> Result<Option<Arc<Live>>, TxError<std::convert::Infallible>> {
+    pub async fn find(&self, show_id: Uuid) -> Result<Found, TxError<Infallible>> {
         if let Some(live) = self.known(show_id) {
-            return Ok(Some(live));
+            return Ok(Found::Live(live));
         }
-        let read = async move |connection: &mut mesh::pg::Connection| {
+        if self.inner.strangers.has(show_id) {
+            return Ok(Found::Nowhere);
+        }
+        let Some(room) = self.read(show_id).await? else {
+            self.inner.strangers.note(show_id);
+            return Ok(Found::Nowhere);
+        };
+        if room.phase(mesh::clock::now()) == Phase::Closed {
+            return Ok(Found::Over);
+        }
+        Ok(Found::Live(self.apply(room)))
+    }
+
+    async fn read(&self, show_id: Uuid) -> Result<Option<Room>, TxError<Infallible>> {
+        let read = async move |connection: &mut Connection| {
             store::rooms::find(connection, show_id, false).await
         };
-        let room = self.inner.parts.database.read(read).await?;
-        Ok(room.map(|room| self.apply(room)))
+        self.inner.parts.database.read(read).await
     }
 
     fn known(&self, show_id: Uuid) -> Option<Arc<Live>> {
@@ -113,6 +142,7 @@ impl Rooms {
 
     /// Takes in what a room is now; begins to look after it where it is new.
     pub fn apply(&self, room: Room) -> Arc<Live> {
+        self.inner.strangers.forget(room.show_id);
         let mut rooms = self
             .inner
             .live
@@ -164,7 +194,8 @@ impl Rooms {
         tasks.spawn("forget a line", async move {
             tokio::select! {
                 () = tokio::time::sleep(FORGET_AFTER) => {}
-                () = stop.cancelled() => {}
+                // Others may not have noticed yet; what stays is not used any more.
+                () = stop.cancelled() => return,
             }
             let (room, view) = (old.room(), old.view());
             if let Err(error) = old.line().forget(&view, room.buckets).await {
@@ -175,16 +206,10 @@ impl Rooms {
     }
 
     async fn keep(&self, stop: CancellationToken) {
-        let database = self.inner.parts.database.background();
         while !stop.is_cancelled() {
-            let since = mesh::clock::now() - AFTER_CLOSE;
-            let read = async move |connection: &mut mesh::pg::Connection| {
-                store::rooms::alive(connection, since, ROOMS_MAX).await
-            };
-            match database.read(read).await {
-                Ok(rooms) => self.apply_all(rooms),
+            if let Err(error) = self.look().await {
                 // What is known goes on.
-                Err(error) => warn!(error = chain(&error), "the list of rooms cannot be read"),
+                warn!(error = chain(&error), "the list of rooms cannot be read");
             }
             tokio::select! {
                 () = tokio::time::sleep(LOOK_EVERY) => {}
@@ -193,9 +218,21 @@ impl Rooms {
         }
     }
 
-    fn apply_all(&self, rooms: Vec<Room>) {
-        let now = mesh::clock::now();
-        let listed: Vec<Uuid> = rooms.iter().map(|room| room.show_id).collect();
+    /// Takes in every room as it is, those that are not in the list any more included.
+    async fn look(&self) -> Result<(), TxError<Infallible>> {
+        let database = self.inner.parts.database.background();
+        let (now, known) = (mesh::clock::now(), self.all());
+        let since = now - AFTER_CLOSE;
+        let read = async move |connection: &mut Connection| {
+            store::rooms::alive(connection, since, &known, ROOMS_MAX).await
+        };
+        let rooms = database.read(read).await?;
+        let full = i64::try_from(rooms.len()).is_ok_and(|count| count >= ROOMS_MAX);
+        if full != self.inner.full.swap(full, Ordering::Relaxed) && full {
+            warn!(
+                "{ROOMS_MAX} rooms are looked after; close those that are over, no more are taken"
+            );
+        }
         for room in rooms {
             self.apply(room);
         }
@@ -205,13 +242,23 @@ impl Rooms {
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         live.retain(|show_id, entry| {
-            // Closed by order: out of the list at once, looked after for a while.
-            let keep = listed.contains(show_id) || entry.live.idle_since(now) < AFTER_CLOSE;
+            let keep = entry.live.idle_since(now) < AFTER_CLOSE;
             if !keep {
                 entry.stop.cancel();
                 info!(%show_id, "room {show_id} is not looked after any more");
+                self.forget(Arc::clone(&entry.live));
             }
             keep
         });
+        Ok(())
+    }
+
+    fn all(&self) -> Vec<Uuid> {
+        let live = self
+            .inner
+            .live
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        live.keys().copied().collect()
     }
 }

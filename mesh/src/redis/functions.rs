@@ -8,7 +8,7 @@ use redis::{Cmd, ErrorKind, Pipeline, RedisError, Script, ServerErrorKind, Value
 use sha2::{Digest, Sha256};
 use tracing::warn;
 
-use super::{CallError, Wait, told};
+use super::Wait;
 use crate::trace::hex;
 
 /// A function of a [`Library`], by its name there.
@@ -59,9 +59,12 @@ impl Library {
         format!("#!lua name={name}\n{source}\n{registered}")
     }
 
-    fn script(&self, function: Function) -> Result<&Script, CallError> {
+    fn script(&self, function: Function) -> Result<&Script, RedisError> {
         let found = self.scripts.iter().find(|(name, _)| *name == function);
-        let missing = || CallError::Refused(format!("{} has no {}", self.name, function.0));
+        let missing = || {
+            let kind = ErrorKind::InvalidClientConfig;
+            RedisError::from((kind, "the library has no such function"))
+        };
         found.map(|(_, script)| script).ok_or_else(missing)
     }
 
@@ -93,7 +96,7 @@ impl Way {
         keys: &[&str],
         args: &[Vec<u8>],
         wait: Option<Wait>,
-    ) -> Result<(Value, u32), CallError> {
+    ) -> Result<(Value, u32), RedisError> {
         let script = library.script(function)?;
         let scripts = self.scripts.load(Ordering::Relaxed);
         let order = |scripts: bool| {
@@ -107,23 +110,19 @@ impl Way {
         };
         match send(connection, order(scripts), wait).await {
             Err(error) if is_missing(&error) => {}
-            answer => return answer.map_err(|error| told(&error)),
+            answer => return answer,
         }
         let scripts = match load(connection, library, script, scripts).await {
             Err(error) if !scripts && is_forbidden(&error) => {
                 warn!("this Redis forbids functions, scripts are used instead");
                 self.scripts.store(true, Ordering::Relaxed);
-                load(connection, library, script, true)
-                    .await
-                    .map_err(|error| told(&error))?;
+                load(connection, library, script, true).await?;
                 true
             }
-            Err(error) => return Err(told(&error)),
+            Err(error) => return Err(error),
             Ok(()) => scripts,
         };
-        send(connection, order(scripts), wait)
-            .await
-            .map_err(|error| told(&error))
+        send(connection, order(scripts), wait).await
     }
 }
 

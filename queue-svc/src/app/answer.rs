@@ -92,9 +92,12 @@ pub enum Refusal {
     /// The session is over.
     #[error("the session is over")]
     SessionOver,
-    /// Redis does not answer, or the room recovers. Places are kept.
+    /// Closed for so long that nobody looks after it any more.
+    #[error("the room was closed")]
+    Over,
+    /// Redis does not answer, or the room recovers. Places are kept; come back after this time.
     #[error("the line does not answer; places are kept")]
-    Unavailable,
+    Unavailable(Duration),
     /// Too many at once.
     #[error("too many people join at once")]
     Busy,
@@ -103,11 +106,22 @@ pub enum Refusal {
     Keys,
 }
 
+/// Whoever finds the line away for a moment comes back after one to three times this.
+const SOON: Duration = Duration::from_secs(1);
+
+impl Refusal {
+    /// The line does not answer for a moment.
+    #[must_use]
+    pub fn soon() -> Self {
+        Self::Unavailable(SOON + mesh::random::jitter(SOON * 2))
+    }
+}
+
 impl From<JoinError> for Refusal {
     fn from(error: JoinError) -> Self {
         match error {
             JoinError::Busy => Self::Busy,
-            JoinError::Unavailable => Self::Unavailable,
+            JoinError::Unavailable => Self::soon(),
         }
     }
 }
@@ -124,6 +138,6 @@ impl From<TxError<Infallible>> for Refusal {
             error = chain(&error),
             "the database of rooms does not answer"
         );
-        Self::Unavailable
+        Self::soon()
     }
 }

@@ -1,6 +1,7 @@
 //! What people in line do: join, poll, claim, renew, leave.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use mesh::clock;
@@ -17,7 +18,7 @@ use crate::domain::lane::{Lane, Spot};
 use crate::domain::pace;
 use crate::domain::room::{Phase, Room};
 use crate::line::{Asker, Joiner, LineError, Session, Standing, Told};
-use crate::rooms::{Live, Rooms};
+use crate::rooms::{Found, Live, Rooms};
 use crate::store;
 
 /// The use cases of people. Clones share everything.
@@ -42,7 +43,11 @@ struct Guest {
 
 impl Waiting {
     async fn guest(&self, show_id: Uuid, account_id: Uuid) -> Result<Guest, Refusal> {
-        let live = self.rooms.find(show_id).await?.ok_or(Refusal::NoRoom)?;
+        let live = match self.rooms.find(show_id).await? {
+            Found::Live(live) => live,
+            Found::Over => return Err(Refusal::Over),
+            Found::Nowhere => return Err(Refusal::NoRoom),
+        };
         let (room, now) = (live.room(), clock::now());
         let phase = room.phase(now);
         Ok(Guest {
@@ -79,12 +84,11 @@ impl Waiting {
     ) -> Result<Answer, Refusal> {
         let guest = self.guest(show_id, account_id).await?;
         let ticket = ticket.map(|text| self.ticket(&guest, text)).transpose()?;
-        if let Phase::NotYetOpen | Phase::Closed = guest.phase {
+        // An operator may have put off a room that people had joined already; before that nobody has a place to tell.
+        let early =
+            guest.phase == Phase::NotYetOpen && guest.live.is_reached() && guest.live.is_idle();
+        if early || guest.phase == Phase::Closed {
             return Ok(guest.outside());
-        }
-        let full = guest.live.view().live() >= u64::from(guest.room.plan.waiting_max);
-        if full && ticket.is_none() {
-            return Err(Refusal::Full);
         }
         let adopt = match ticket {
             Some(ticket) => self.adoptable(&guest, &ticket).await?,
@@ -96,6 +100,9 @@ impl Waiting {
             adopt,
         };
         let (told, generation) = guest.live.join(joiner).await?;
+        // What was shown of another place says nothing about this one.
+        let same = ticket.is_some_and(|ticket| told.spot == Some(ticket.spot));
+        let shown = if same { shown } else { 0 };
         self.tell(&guest, (told, generation), None, shown).await
     }
 
@@ -138,7 +145,7 @@ impl Waiting {
         }
         guest.live.heard(ticket.spot);
         if !guest.live.is_reached() {
-            return Err(Refusal::Unavailable);
+            return Err(guest.away(ticket.spot));
         }
         let renewed = ticket.generation < guest.room.generation;
         if !renewed && guest.live.view().position(ticket.spot).is_some() {
@@ -150,20 +157,20 @@ impl Waiting {
                 .tell(&guest, (told, guest.room.generation), Some(&ticket), shown)
                 .await;
         }
-        let adopt = self.adoptable(&guest, &ticket).await?.is_some();
-        let asker = Asker {
-            tag: self.tag(&guest),
-            spot: ticket.spot,
-            adopt,
-        };
-        let touched = guest
-            .live
-            .line()
-            .touch(guest.room.generation, &[asker])
-            .await;
-        let told = one(&guest, touched)?;
+        let mut told = self.touch(&guest, ticket.spot, false).await?;
+        // Most places survive a loss; Postgres is asked about those that the line does not know.
+        if told.standing == Standing::Ended && self.adoptable(&guest, &ticket).await?.is_some() {
+            told = self.touch(&guest, ticket.spot, true).await?;
+        }
         self.tell(&guest, (told, guest.room.generation), Some(&ticket), shown)
             .await
+    }
+
+    async fn touch(&self, guest: &Guest, spot: Spot, adopt: bool) -> Result<Told, Refusal> {
+        let tag = self.tag(guest);
+        let askers = [Asker { tag, spot, adopt }];
+        let touched = guest.live.line().touch(guest.room.generation, &askers);
+        one(guest, touched.await)
     }
 
     /// Turns an offer into a pass.
@@ -187,7 +194,7 @@ impl Waiting {
                     .await
             }
             // The room recovers; the offer waits.
-            Standing::Offered { .. } => Err(Refusal::Unavailable),
+            Standing::Offered { .. } => Err(guest.away(ticket.spot)),
             _ => Err(Refusal::NoOffer),
         }
     }
@@ -204,7 +211,7 @@ impl Waiting {
         if pass.epoch != guest.room.epoch {
             return Err(Refusal::Reset);
         }
-        let shown = [(pass.spot, pass.session)];
+        let shown = [(self.tag(&guest), pass.spot, pass.session)];
         let renewed = guest.live.line().renew(guest.room.generation, &shown).await;
         let told = one(&guest, renewed)?;
         match told.standing {
@@ -231,7 +238,7 @@ impl Waiting {
             .leave(guest.room.generation, ticket.spot)
             .await;
         left.map_err(|error| unavailable(&guest, &error))?;
-        Ok(guest.answer(Place::Ended, None))
+        Ok(guest.answer(Place::Ended, None, 1))
     }
 
     /// What the line said, and in which generation, as its owner is told; a first pass is written down before.
@@ -243,18 +250,34 @@ impl Waiting {
         shown: u64,
     ) -> Result<Answer, Refusal> {
         let place = match (told.standing, told.spot) {
-            (Standing::Waiting | Standing::Late, Some(spot)) => guest.waiting(spot, told, shown),
+            (Standing::Waiting | Standing::Late, Some(spot)) => {
+                let (place, position) = guest.waiting(spot, told, shown);
+                let answer = guest.answer(place, told.spot, position);
+                return self.with_ticket(guest, answer, known, generation);
+            }
             (Standing::Offered { until }, _) => Place::Offered { until: time(until) },
             (Standing::Admitted(session), Some(spot)) => self.admit(guest, spot, session).await?,
-            (Standing::Refused(mode), _) if mode == guest.phase.mode() => {
+            (Standing::Refused(mode), _) if mode == guest.room.mode(guest.now) => {
                 return Ok(guest.outside());
             }
             // Settings are on their way to the line, or numbers are.
-            (Standing::Refused(_) | Standing::Exhausted(_), _) => return Err(Refusal::Unavailable),
+            (Standing::Refused(_) | Standing::Exhausted(_), _) => return Err(Refusal::soon()),
+            (Standing::Full, _) => return Err(Refusal::Full),
             _ => Place::Ended,
         };
-        let mut answer = guest.answer(place, told.spot);
-        if let Some(spot) = told.spot
+        let answer = guest.answer(place, told.spot, 1);
+        self.with_ticket(guest, answer, known, generation)
+    }
+
+    /// With a ticket, where its owner has none that says the same.
+    fn with_ticket(
+        &self,
+        guest: &Guest,
+        mut answer: Answer,
+        known: Option<&Ticket>,
+        generation: u64,
+    ) -> Result<Answer, Refusal> {
+        if let Some(spot) = answer.spot
             && known.is_none_or(|ticket| ticket.spot != spot || ticket.generation != generation)
         {
             let ticket = Ticket {
@@ -302,10 +325,11 @@ impl Guest {
             Phase::NotYetOpen => Place::NotYetOpen,
             _ => Place::Closed,
         };
-        self.answer(place, None)
+        self.answer(place, None, 1)
     }
 
-    fn waiting(&self, spot: Spot, told: Told, shown: u64) -> Place {
+    /// Where a place is that waits, as it is shown and as it is.
+    fn waiting(&self, spot: Spot, told: Told, shown: u64) -> (Place, u64) {
         let view = self.live.view();
         let (position, late) = match view.position(spot) {
             Some(found) => found,
@@ -313,41 +337,50 @@ impl Guest {
             None if told.standing == Standing::Waiting => (view.lane(spot.lane).live + 1, false),
             None => (view.late() + 1, true),
         };
-        let position = match shown {
+        let shown = match shown {
             0 => position,
+            _ if late => position,
             shown => position.min(shown),
         };
-        Place::Waiting {
-            position,
+        let wait = self.live.speed().wait(position);
+        let place = Place::Waiting {
+            position: shown,
             late,
-            wait: self.live.speed().wait(position),
-        }
+            wait,
+        };
+        (place, position)
     }
 
-    fn answer(&self, place: Place, spot: Option<Spot>) -> Answer {
-        let position = match place {
-            Place::Waiting { position, .. } => position,
-            _ => 1,
-        };
+    /// How long somebody at `position` may be silent; spread, so that people do not come in waves.
+    fn pause(&self, position: u64) -> Duration {
         let plan = &self.room.plan;
         let pause = pace::pause(position, plan.rate, self.phase, plan.silence);
         let spread = pause.mul_f64(pace::JITTER);
-        let open_time = plan.open_time.filter(|time| *time > self.now);
+        pause.saturating_sub(spread) + mesh::random::jitter(spread * 2)
+    }
+
+    /// The line does not answer: whoever stands far away is told to come back later than whoever is next.
+    fn away(&self, spot: Spot) -> Refusal {
+        let position = self.live.view().position(spot);
+        Refusal::Unavailable(self.pause(position.map_or(1, |(position, _)| position)))
+    }
+
+    fn answer(&self, place: Place, spot: Option<Spot>, position: u64) -> Answer {
         Answer {
             place,
             spot,
             ticket: None,
             live: self.live.view().live(),
-            poll_after: pause.saturating_sub(spread) + mesh::random::jitter(spread * 2),
+            poll_after: self.pause(position),
             paused: self.phase == Phase::Paused,
-            open_time,
+            open_time: self.room.plan.open_time.filter(|time| *time > self.now),
         }
     }
 }
 
 fn one(guest: &Guest, answer: Result<(i64, Vec<Told>), LineError>) -> Result<Told, Refusal> {
     let (_, told) = answer.map_err(|error| unavailable(guest, &error))?;
-    told.into_iter().next().ok_or(Refusal::Unavailable)
+    told.into_iter().next().ok_or_else(Refusal::soon)
 }
 
 fn unavailable(guest: &Guest, error: &LineError) -> Refusal {
@@ -357,7 +390,7 @@ fn unavailable(guest: &Guest, error: &LineError) -> Refusal {
         chain(error)
     );
     guest.live.suspect(error);
-    Refusal::Unavailable
+    Refusal::soon()
 }
 
 fn time(ms: i64) -> DateTime<Utc> {

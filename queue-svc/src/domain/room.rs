@@ -58,19 +58,6 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// What the line does in it.
-    #[must_use]
-    pub const fn mode(self) -> Mode {
-        match self {
-            // Nobody is in line yet, so that nobody loses anything.
-            Self::NotYetOpen | Self::Closed => Mode::Closed,
-            Self::Armed => Mode::Armed,
-            Self::Open => Mode::Open,
-            Self::Paused => Mode::Paused,
-            Self::Draining => Mode::Drain,
-        }
-    }
-
     /// Phases of one version of a room follow each other in this order as time goes by.
     const fn order(self) -> u64 {
         match self {
@@ -256,13 +243,27 @@ impl Room {
         }
     }
 
+    /// What its line does at `now`.
+    #[must_use]
+    pub fn mode(&self, now: DateTime<Utc>) -> Mode {
+        match self.phase(now) {
+            // An operator may have put off a room that people had joined already: they keep what they have.
+            Phase::NotYetOpen => Mode::Still,
+            Phase::Armed => Mode::Armed,
+            Phase::Open => Mode::Open,
+            Phase::Paused if self.state == State::Draining => Mode::Still,
+            Phase::Paused => Mode::Paused,
+            Phase::Draining => Mode::Drain,
+            Phase::Closed => Mode::Closed,
+        }
+    }
+
     /// What the line goes by at `now`. Its version grows with time within one version of the room.
     #[must_use]
     pub fn settings(&self, now: DateTime<Utc>) -> Settings {
-        let phase = self.phase(now);
         Settings {
-            version: self.version * ORDERS + phase.order(),
-            mode: phase.mode(),
+            version: self.version * ORDERS + self.phase(now).order(),
+            mode: self.mode(now),
             capacity: self.plan.capacity,
             rate: self.plan.rate,
             burst: self.plan.burst,

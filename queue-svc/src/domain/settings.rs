@@ -16,8 +16,8 @@ pub enum Mode {
     Paused,
     /// Nobody joins; who is in line is admitted.
     Drain,
-    /// Nothing is left: nobody joins, nobody is admitted.
-    SoldOut,
+    /// Nobody joins, nobody is admitted; passes are renewed.
+    Still,
     /// Nobody joins, nobody is admitted, no pass is renewed.
     Closed,
 }
@@ -31,7 +31,7 @@ impl Mode {
             Self::Open => "open",
             Self::Paused => "paused",
             Self::Drain => "drain",
-            Self::SoldOut => "soldout",
+            Self::Still => "still",
             Self::Closed => "closed",
         }
     }
@@ -44,7 +44,7 @@ impl Mode {
             Self::Open,
             Self::Paused,
             Self::Drain,
-            Self::SoldOut,
+            Self::Still,
             Self::Closed,
         ]
         .into_iter()

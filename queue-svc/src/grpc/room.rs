@@ -12,6 +12,7 @@ use tonic::{Request, Response, Status};
 use super::{account, convert, status};
 use crate::app::manage::{Command, Managing, Wish};
 use crate::domain::room::{CAPACITY_MAX, Order, RATE_MAX};
+use crate::rooms::Found;
 
 /// Answers RoomService.
 #[derive(Clone, Debug)]
@@ -159,7 +160,11 @@ impl RoomService for RoomApi {
     ) -> Result<Response<pb::GetRoomStatsResponse>, Status> {
         let show_id = convert::show(&request.get_ref().show_id)?;
         let found = self.managing.rooms.find(show_id).await;
-        let live = found.map_err(status::unread)?.ok_or_else(status::no_room)?;
+        let live = match found.map_err(status::unread)? {
+            Found::Live(live) => live,
+            Found::Over => return Err(status::over()),
+            Found::Nowhere => return Err(status::no_room()),
+        };
         let stats = Some(convert::stats(&live)?);
         Ok(Response::new(pb::GetRoomStatsResponse { stats }))
     }

@@ -113,7 +113,9 @@ pub(super) fn waiting(refusal: &answer::Refusal) -> Status {
         }
         Refusal::Reset => QUEUE_RESET.refuse(text).into(),
         Refusal::NoOffer => NO_OFFER.refuse(text).into(),
-        Refusal::Unavailable | Refusal::Keys => LINE_UNAVAILABLE
+        Refusal::Over => ROOM_CLOSED.refuse(text).into(),
+        Refusal::Unavailable(after) => LINE_UNAVAILABLE.refuse(text).retry_after(*after).into(),
+        Refusal::Keys => LINE_UNAVAILABLE
             .refuse(text)
             .retry_after(RETRY_LATER)
             .into(),
@@ -147,6 +149,10 @@ pub(super) fn no_room() -> Status {
     ROOM_NOT_FOUND
         .refuse("this show has no waiting room")
         .into()
+}
+
+pub(super) fn over() -> Status {
+    ROOM_CLOSED.refuse("the room was closed").into()
 }
 
 pub(super) fn unread(error: TxError<Infallible>) -> Status {

@@ -23,6 +23,8 @@ pub enum Standing {
     Ended,
     /// Nobody is given a place now.
     Refused(Mode),
+    /// As many wait as the room takes.
+    Full,
     /// The numbers of this lane are used up; more have to be reserved.
     Exhausted(Lane),
 }
@@ -86,6 +88,12 @@ pub(super) fn standing(entry: &RedisValue) -> Result<Told, LineError> {
             return Ok(Told {
                 spot: None,
                 standing: Standing::Refused(mode),
+            });
+        }
+        "FULL" => {
+            return Ok(Told {
+                spot: None,
+                standing: Standing::Full,
             });
         }
         "RESERVE" => {

@@ -33,6 +33,7 @@ pub struct View {
     pub slots: u64,
     lanes: [LaneView; 3],
     late: HashMap<Spot, u64>,
+    late_count: u64,
     late_admitted: u64,
 }
 
@@ -140,7 +141,7 @@ impl View {
     /// How many came back late and wait.
     #[must_use]
     pub fn late(&self) -> u64 {
-        u64::try_from(self.late.len()).unwrap_or(u64::MAX)
+        self.late_count
     }
 
     /// How many were offered a slot, since the epoch began.
@@ -253,6 +254,7 @@ impl View {
             view.chunks.insert(index, chunk);
         }
         self.late.clear();
+        self.late_count = natural(reply, 7)?;
         for (before, member) in (0..).zip(items(reply.get(6))?) {
             let member = text(std::slice::from_ref(member), 0)?;
             let spot = member.split_once(':').and_then(|(lane, seq)| {

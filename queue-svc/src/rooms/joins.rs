@@ -1,6 +1,7 @@
 //! Joins are given to the line together: while one call is under way, whoever comes waits for the next.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use mesh::pg::{Connection, Database};
 use mesh::status::chain;
@@ -89,8 +90,9 @@ pub(super) async fn run(
 /// One call. Answers those for whom there was no number, and the lane that has none.
 async fn give(live: &Live, jobs: Vec<Job>) -> Option<(Lane, Vec<Job>)> {
     let joiners: Vec<Joiner> = jobs.iter().map(|job| job.joiner).collect();
-    let generation = live.room().generation;
-    let told = match live.line().join(generation, &joiners).await {
+    let room = live.room();
+    let (generation, waiting_max) = (room.generation, room.plan.waiting_max);
+    let told = match live.line().join(generation, waiting_max, &joiners).await {
         Ok((_, told)) => told,
         Err(error) => {
             warn!(
@@ -105,6 +107,7 @@ async fn give(live: &Live, jobs: Vec<Job>) -> Option<(Lane, Vec<Job>)> {
             return None;
         }
     };
+    live.woken();
     let mut exhausted: Option<Lane> = None;
     let mut again: Vec<Job> = Vec::new();
     for (job, told) in jobs.into_iter().zip(told) {
@@ -118,8 +121,19 @@ async fn give(live: &Live, jobs: Vec<Job>) -> Option<(Lane, Vec<Job>)> {
     exhausted.map(|lane| (lane, again))
 }
 
+/// Longest wait for more numbers: people behind wait, too. What Postgres does after that is a block that nobody uses.
+const RESERVE_MAX: Duration = Duration::from_secs(1);
+
 /// Takes more numbers of a lane: from Postgres first, which never gives them to anybody else.
 pub(super) async fn reserve(live: &Live, database: &Database, lane: Lane) -> Result<(), ()> {
+    let taken = tokio::time::timeout(RESERVE_MAX, take(live, database, lane)).await;
+    taken.unwrap_or_else(|_| {
+        warn!("numbers are not reserved in time");
+        Err(())
+    })
+}
+
+async fn take(live: &Live, database: &Database, lane: Lane) -> Result<(), ()> {
     let room = live.room();
     let (show_id, generation) = (room.show_id, room.generation);
     let work = async move |connection: &mut Connection| {

@@ -32,6 +32,10 @@ const REFRESH_EVERY: Duration = Duration::from_millis(250);
 const BEAT_EVERY: Duration = Duration::from_secs(10);
 /// How often periods of silence are looked at.
 const REAP_EVERY: Duration = Duration::from_secs(5);
+/// Pause after numbers could not be reserved: half a block is left.
+const RESERVE_PAUSE: Duration = Duration::from_secs(5);
+/// How often a room is looked at in which nobody is.
+const IDLE_EVERY: Duration = Duration::from_secs(1);
 /// Pause after a failure, and after somebody else was quicker to take a room over.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -53,6 +57,7 @@ pub(super) struct Keeper {
     refreshed: Option<Instant>,
     beaten: Instant,
     reaped: Option<Instant>,
+    reserve_again: Option<Instant>,
     failing: bool,
 }
 
@@ -65,6 +70,7 @@ impl Keeper {
             refreshed: None,
             beaten: Instant::now(),
             reaped: None,
+            reserve_again: None,
             failing: false,
         }
     }
@@ -75,7 +81,9 @@ impl Keeper {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !stop.is_cancelled() {
             tokio::select! {
-                _ = ticks.tick() => {}
+                _ = ticks.tick() => if self.rests() {
+                    continue;
+                },
                 () = self.live.changed.notified() => self.refreshed = None,
                 () = stop.cancelled() => break,
             }
@@ -111,6 +119,11 @@ impl Keeper {
         }
     }
 
+    fn rests(&self) -> bool {
+        let looked = self.refreshed.is_some_and(|at| at.elapsed() < IDLE_EVERY);
+        looked && self.live.is_idle()
+    }
+
     async fn turn(&mut self) -> Result<(), Trouble> {
         let room = self.live.room();
         let old = self
@@ -125,9 +138,12 @@ impl Keeper {
         }
         for _ in 0..ADMIT_CALLS_MAX {
             let admitted = self.live.line().admit(room.generation, ADMIT_MOST).await?;
-            if admitted.granted < ADMIT_MOST {
+            if admitted.granted < ADMIT_MOST && admitted.purged < ADMIT_MOST {
                 break;
             }
+        }
+        if old {
+            self.top_up().await;
         }
         if self.beaten.elapsed() >= BEAT_EVERY {
             self.beaten = Instant::now();
@@ -154,12 +170,15 @@ impl Keeper {
     /// Begins the next generation on the Redis that there is now: another server, or one that forgot. Nobody is admitted before every pass
     /// that may be out has ended; numbers go on behind all that may have been issued.
     async fn take_over(&mut self, room: &Room) -> Result<(), Trouble> {
-        let (show_id, known) = (room.show_id, room.generation);
+        let (show_id, known, epoch) = (room.show_id, room.generation, room.epoch);
         let taken = if self.view.generation > known {
             None
         } else {
             let work = async move |connection: &mut Connection| {
-                Ok(store::rooms::next_generation(connection, show_id, known, BLOCK).await?)
+                Ok(
+                    store::rooms::next_generation(connection, show_id, (epoch, known), BLOCK)
+                        .await?,
+                )
             };
             self.database.transaction("next generation", work).await?
         };
@@ -195,14 +214,22 @@ impl Keeper {
                 .configure(room.generation, &settings)
                 .await?;
         }
+        Ok(())
+    }
+
+    /// More numbers before the last ones are issued. A database that is slow must not stop admission, so a failure is followed by a pause.
+    async fn top_up(&mut self) {
+        if self.reserve_again.is_some_and(|at| Instant::now() < at) {
+            return;
+        }
         for lane in Lane::ALL {
             let line = self.view.lane(lane);
-            if line.next + BLOCK / 2 > line.reserved {
-                // What went wrong is logged; people who need a number try again.
-                let _ = reserve(&self.live, &self.database, lane).await;
+            let short = line.next + BLOCK / 2 > line.reserved;
+            if short && reserve(&self.live, &self.database, lane).await.is_err() {
+                self.reserve_again = Some(Instant::now() + RESERVE_PAUSE);
+                return;
             }
         }
-        Ok(())
     }
 
     async fn beat(&self, room: &Room) -> Result<(), LineError> {

@@ -103,7 +103,9 @@ impl Live {
     /// Takes in what the room is now, unless something newer is known.
     pub(super) fn apply(&self, room: Room) {
         let mut known = self.room.write().unwrap_or_else(PoisonError::into_inner);
-        let older = room.version < known.version || room.generation < known.generation;
+        // Another epoch has another line: `Rooms` makes a new one.
+        let other = room.epoch != known.epoch;
+        let older = other || room.version < known.version || room.generation < known.generation;
         if !older && **known != room {
             *known = Arc::new(room);
             drop(known);
@@ -131,6 +133,20 @@ impl Live {
             .closed_ms
             .compare_exchange(0, ms, Ordering::Relaxed, Ordering::Relaxed);
         chrono::Duration::milliseconds(ms - first.err().unwrap_or(ms))
+    }
+
+    /// Somebody may wait now: a loop that rests looks.
+    pub(super) fn woken(&self) {
+        if self.is_idle() {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Whether the last view had nobody in it.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        let view = self.view();
+        view.live() == 0 && view.slots == 0
     }
 
     /// The line said that the room is another one than we know: it is looked after at once.

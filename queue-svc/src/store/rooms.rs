@@ -162,16 +162,24 @@ pub async fn list(
     read_all(rows)
 }
 
-/// Rooms whose line has to be looked after: those that are not closed, or were until `since`.
+/// Rooms whose line has to be looked after: those that are not closed, or were by their schedule after `since`, and whatever else is `known`.
+/// Where there are more than `limit`, those that were ordered to be open come first, then the newest.
 pub async fn alive(
     connection: &mut AsyncPgConnection,
     since: DateTime<Utc>,
+    known: &[Uuid],
     limit: i64,
 ) -> QueryResult<Vec<Room>> {
     let open = room::close_time.is_null().or(room::close_time.gt(since));
+    let alive = room::state
+        .ne(word(State::Closed))
+        .and(open.assume_not_null());
     let rows: Vec<(RoomRow, Counters)> = room::table
-        .filter(room::state.ne(word(State::Closed)).and(open))
-        .order(room::show_id)
+        .filter(alive.or(room::show_id.eq_any(known)))
+        .order((
+            room::state.eq(word(State::Open)).desc(),
+            room::create_time.desc(),
+        ))
         .limit(limit)
         .select((RoomRow::as_select(), COUNTERS))
         .load(connection)
@@ -216,14 +224,16 @@ pub async fn save(connection: &mut AsyncPgConnection, changed: &Room) -> QueryRe
     Ok(())
 }
 
-/// Begins the generation after `known` and takes `count` numbers of each lane for it. `None`: somebody else has begun it.
+/// Begins the generation after `known` in `epoch` and takes `count` numbers of each lane for it. `None`: somebody else has begun it, or an
+/// epoch.
 pub async fn next_generation(
     connection: &mut AsyncPgConnection,
     show_id: Uuid,
-    known: u64,
+    (epoch, known): (u64, u64),
     count: u64,
 ) -> QueryResult<Option<[Block; 3]>> {
     let moved = diesel::update(room::table.find(show_id))
+        .filter(room::epoch.eq(signed(epoch)?))
         .filter(room::generation.eq(signed(known)?))
         .set(room::generation.eq(room::generation + 1))
         .execute(connection)

@@ -123,11 +123,11 @@ async fn a_promoted_replica_is_another_server_with_everybody_in_line() {
     let line = primary.line(show_id, Some(wait));
     set_up(&line).await;
     let people: Vec<_> = (0..10).map(joiner).collect();
-    let (_, told) = line.join(1, &people).await.unwrap();
+    let (_, told) = line.join(1, 10_000_000, &people).await.unwrap();
     drop(primary);
     replica.lead().await;
     let promoted = replica.line(show_id, None);
-    let refused = promoted.join(1, &people).await;
+    let refused = promoted.join(1, 10_000_000, &people).await;
     assert!(matches!(refused, Err(LineError::Fenced(1))), "{refused:?}");
     let block = Block {
         first: 1_000,
@@ -137,7 +137,7 @@ async fn a_promoted_replica_is_another_server_with_everybody_in_line() {
         .recover(2, Duration::from_secs(64), [block; 3])
         .await
         .unwrap();
-    let (_, again) = promoted.join(2, &people).await.unwrap();
+    let (_, again) = promoted.join(2, 10_000_000, &people).await.unwrap();
     let spots =
         |told: &[queue_svc::line::Told]| told.iter().map(|told| told.spot).collect::<Vec<_>>();
     assert_eq!(
@@ -155,10 +155,10 @@ async fn a_failover_that_comes_back_to_the_same_process_is_noticed() {
     set_up(&line).await;
     // A first replica changes nothing: a sale may go on.
     second.follow(&first).await;
-    line.join(1, &[joiner(1)]).await.unwrap();
+    line.join(1, 10_000_000, &[joiner(1)]).await.unwrap();
     second.lead().await;
     first.follow(&second).await;
     first.lead().await;
-    let refused = line.join(1, &[joiner(1)]).await;
+    let refused = line.join(1, 10_000_000, &[joiner(1)]).await;
     assert!(matches!(refused, Err(LineError::Fenced(1))), "{refused:?}");
 }

@@ -54,7 +54,11 @@ pub(crate) fn joiner(account: u32) -> Joiner {
 /// Lets accounts join at `at` and notes the passes that are given at once.
 async fn join(stage: &Stage, generation: u64, at: i64, accounts: &[u32], history: &mut Vec<Event>) {
     let joiners: Vec<Joiner> = accounts.iter().map(|account| joiner(*account)).collect();
-    let (_, told) = stage.line.join(generation, &joiners).await.unwrap();
+    let (_, told) = stage
+        .line
+        .join(generation, 10_000_000, &joiners)
+        .await
+        .unwrap();
     for (account, told) in accounts.iter().zip(told) {
         let spot = told.spot.unwrap();
         history.push(Event::Issued {
@@ -112,7 +116,7 @@ async fn without_the_fence_a_restart_admits_too_many() {
 #[tokio::test]
 async fn with_the_fence_nobody_gets_in_before_the_forgotten_passes_have_ended() {
     let (stage, mut history, now) = three_are_forgotten(&library_on(SET_BY_TEST)).await;
-    let refused = stage.line.join(1, &[joiner(4)]).await;
+    let refused = stage.line.join(1, 10_000_000, &[joiner(4)]).await;
     assert!(matches!(refused, Err(LineError::Fenced(1))), "{refused:?}");
     stage.line.recover(2, HOLD, blocks(1_000)).await.unwrap();
     stage.line.configure(2, &settings(2)).await.unwrap();
@@ -153,7 +157,7 @@ async fn the_real_fence_is_the_server_and_the_history_of_its_data() {
         .await
         .unwrap();
     stage.line.configure(1, &settings(1)).await.unwrap();
-    let (now, told) = stage.line.join(1, &[joiner(1)]).await.unwrap();
+    let (now, told) = stage.line.join(1, 10_000_000, &[joiner(1)]).await.unwrap();
     assert!(told[0].spot.is_some());
     let drift = now - mesh::clock::now().timestamp_millis();
     assert!(
@@ -230,14 +234,14 @@ async fn no_pass_is_told_before_the_replicas_know_it() {
     let gated = Line::new(redis(), library(), show_id, 1, Some(wait));
     gated.recover(1, Duration::ZERO, blocks(0)).await.unwrap();
     gated.configure(1, &settings(1)).await.unwrap();
-    let unknown = gated.join(1, &[joiner(1)]).await;
+    let unknown = gated.join(1, 10_000_000, &[joiner(1)]).await;
     assert!(
         matches!(&unknown, Err(LineError::Call(CallError::Unknown(text))) if text.contains("0 of 1 replicas")),
         "{unknown:?}"
     );
     // It happened all the same: the place is there, and what it takes is taken.
     let open = Line::new(redis(), library(), show_id, 1, None);
-    let (_, told) = open.join(1, &[joiner(1)]).await.unwrap();
+    let (_, told) = open.join(1, 10_000_000, &[joiner(1)]).await.unwrap();
     assert_eq!(
         told[0].spot,
         Some(Spot {

@@ -62,7 +62,7 @@ async fn a_million_wait_within_25_megabytes_and_each_knows_where() {
     for first in (0..PEOPLE).step_by(usize::try_from(BATCH).unwrap()) {
         let last = (first + BATCH).min(PEOPLE);
         let joiners: Vec<Joiner> = (first..last).map(joiner).collect();
-        let (_, told) = stage.line.join(1, &joiners).await.unwrap();
+        let (_, told) = stage.line.join(1, 10_000_000, &joiners).await.unwrap();
         assert!(told.iter().all(|told| told.standing == Standing::Waiting));
     }
     let (keys, bytes) = stage.memory().await;

@@ -7,6 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use queue_svc::domain::lane::{Lane, Spot};
 use queue_svc::line::{Millis, Mode, Session, Settings, Standing, Told};
 
+/// People in line at once: few enough that it is reached.
+pub(crate) const WAITING_MAX: usize = 18;
+
 /// A slot.
 #[derive(Clone, Copy, Debug)]
 enum Slot {
@@ -133,20 +136,17 @@ impl Model {
         if self.waiting.contains(&spot) {
             return Some(Place::Waiting);
         }
-        match self.slots.get(&spot) {
-            Some(slot) if slot.ends() > self.now => {
-                return match *slot {
-                    Slot::Offer { ends } => Some(Place::Offered(ends)),
-                    Slot::Pass { left: true, .. } => None,
-                    Slot::Pass { session, .. } if self.now < session.pass_ends => {
-                        Some(Place::Admitted(session))
-                    }
-                    Slot::Pass { session, .. } if session.ends <= self.now => None,
-                    Slot::Pass { .. } if self.late.contains(&spot) => Some(Place::Late),
-                    Slot::Pass { .. } => Some(Place::Grace),
-                };
-            }
-            _ => {}
+        if let Some(slot) = self.slots.get(&spot) {
+            return match *slot {
+                Slot::Offer { ends } if self.now < ends => Some(Place::Offered(ends)),
+                Slot::Pass { left: true, .. } => None,
+                Slot::Pass { session, .. } if self.now < session.pass_ends => {
+                    Some(Place::Admitted(session))
+                }
+                Slot::Pass { session, .. } if session.ends <= self.now => None,
+                _ if self.late.contains(&spot) => Some(Place::Late),
+                _ => Some(Place::Grace),
+            };
         }
         if self.gone.contains(&spot) {
             Some(Place::Gone)
@@ -205,6 +205,13 @@ impl Model {
         self.settings.as_ref().map(|settings| settings.mode)
     }
 
+    /// Whether an account joined anew after a loss and waits, while a ticket proves a place of before.
+    fn is_newcomer(&self, own: Spot, place: Option<Place>, old: Spot) -> bool {
+        place == Some(Place::Waiting)
+            && own.seq >= self.lanes[&own.lane].first
+            && old.seq < self.lanes[&old.lane].first
+    }
+
     fn adopt(&mut self, account: u32, spot: Spot) -> Told {
         self.accounts.insert(account, spot);
         let place = self.stand(spot);
@@ -219,10 +226,7 @@ impl Model {
         });
         match (known, place, adopt) {
             (None, _, Some(spot)) => self.adopt(account, spot),
-            (Some(own), Some(Place::Waiting), Some(spot))
-                if own.seq >= self.lanes[&own.lane].first
-                    && spot.seq < self.lanes[&spot.lane].first =>
-            {
+            (Some(own), place, Some(spot)) if self.is_newcomer(own, place, spot) => {
                 self.waiting.remove(&own);
                 self.adopt(account, spot)
             }
@@ -244,6 +248,14 @@ impl Model {
             return Told {
                 spot: None,
                 standing: Standing::Exhausted(lane),
+            };
+        }
+        let full = self.waiting.len() + self.late.len() >= WAITING_MAX;
+        let model = self.lanes.get_mut(&lane).unwrap();
+        if full {
+            return Told {
+                spot: None,
+                standing: Standing::Full,
             };
         }
         let spot = Spot {
@@ -295,12 +307,15 @@ impl Model {
         let known = self.accounts.get(&account).copied();
         let place = known.and_then(|spot| self.revived(spot));
         let closed = self.mode() == Some(Mode::Closed);
-        if known == Some(spot) {
-            self.told(spot, place)
-        } else if known.is_none() && adopt && !closed && spot.seq < self.lanes[&spot.lane].next {
-            self.adopt(account, spot)
-        } else {
-            self.told(spot, None)
+        let may_adopt = adopt && !closed && spot.seq < self.lanes[&spot.lane].next;
+        match known {
+            Some(known) if known == spot => self.told(spot, place),
+            None if may_adopt => self.adopt(account, spot),
+            Some(own) if may_adopt && self.is_newcomer(own, place, spot) => {
+                self.waiting.remove(&own);
+                self.adopt(account, spot)
+            }
+            _ => self.told(spot, None),
         }
     }
 

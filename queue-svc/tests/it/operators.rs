@@ -280,3 +280,93 @@ async fn a_replay_of_an_order_has_no_second_effect_and_rooms_come_in_pages() {
     assert_eq!(listed, made);
     instance.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn orders_reach_every_instance() {
+    let home = Home::new().await;
+    let (here, there) = (home.start().await, home.start().await);
+    let show_id = here.room(&home, settings(1)).await;
+    here.enter(&home, show_id, mesh::id::new()).await;
+    let waiter = mesh::id::new();
+    let waiting = there.join(&home, show_id, waiter, "").await.unwrap();
+    assert_eq!(waiting.state(), PlaceState::Waiting);
+    order!(here, home, show_id, flush_room, FlushRoomRequest).unwrap();
+    until(
+        "the other instance has begun the line anew, too",
+        async || {
+            let polled = there.poll(&home, show_id, waiter, &waiting.ticket).await;
+            polled
+                .is_err_and(|status| reason(&status) == "QUEUE_RESET")
+                .then_some(())
+        },
+    )
+    .await;
+    let again = there.join(&home, show_id, waiter, "").await.unwrap();
+    until("both see the new line", async || {
+        let both = [&here, &there].map(|instance| instance.stats(&home, show_id));
+        let [one, other] = both;
+        (one.await.general == 1 && other.await.general == 1).then_some(())
+    })
+    .await;
+    let generation = home.number("SELECT generation AS n FROM room").await;
+    assert_eq!(
+        generation, 2,
+        "one generation for one flush: nobody fights over the line"
+    );
+    order!(here, home, show_id, close_room, CloseRoomRequest).unwrap();
+    until("the other instance has closed the room, too", async || {
+        let polled = there.poll(&home, show_id, waiter, &again.ticket).await;
+        (polled.ok()?.state() == PlaceState::Closed).then_some(())
+    })
+    .await;
+    here.stop().await;
+    there.stop().await;
+    let late = home.start().await;
+    let refused = late.join(&home, show_id, waiter, "").await.unwrap_err();
+    assert_eq!(reason(&refused), "ROOM_CLOSED");
+    late.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_joined_keeps_the_place_when_the_room_is_put_off() {
+    let home = Home::new().await;
+    let instance = home.start().await;
+    let time = |hours: i64| {
+        let time = mesh::clock::now() + chrono::Duration::hours(hours);
+        Some(mesh::clock::to_timestamp(time))
+    };
+    let armed = pb::RoomSettings {
+        arm_time: time(-1),
+        open_time: time(1),
+        ..settings(1)
+    };
+    let show_id = instance.room(&home, armed).await;
+    let early = mesh::id::new();
+    let place = instance.join(&home, show_id, early, "").await.unwrap();
+    assert_eq!(place.state(), PlaceState::Waiting);
+    assert!(place.open_time.is_some(), "{place:?}");
+    let later = pb::RoomSettings {
+        arm_time: time(1),
+        open_time: time(2),
+        ..armed
+    };
+    let put_off = instance.put(&home, show_id, later).await.unwrap();
+    assert_eq!(put_off.phase(), RoomPhase::NotYetOpen);
+    until("nobody new joins", async || {
+        let new = instance
+            .join(&home, show_id, mesh::id::new(), "")
+            .await
+            .ok()?;
+        (new.state() == PlaceState::NotYetOpen).then_some(())
+    })
+    .await;
+    let kept = instance
+        .join(&home, show_id, early, &place.ticket)
+        .await
+        .unwrap();
+    assert_eq!(
+        (kept.state(), &kept.ticket),
+        (PlaceState::Waiting, &place.ticket)
+    );
+    instance.stop().await;
+}

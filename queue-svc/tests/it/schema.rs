@@ -111,14 +111,18 @@ async fn numbers_are_taken_once_and_only_for_the_generation_that_is() {
         .await
         .unwrap();
     assert_eq!(found.as_ref(), Some(&room));
-    let first = rooms::next_generation(&mut connection, room.show_id, 0, 100)
+    let first = rooms::next_generation(&mut connection, room.show_id, (1, 0), 100)
         .await
         .unwrap();
     assert_eq!(first, Some([Block { first: 0, end: 100 }; 3]));
-    let lost = rooms::next_generation(&mut connection, room.show_id, 0, 100)
+    let lost = rooms::next_generation(&mut connection, room.show_id, (1, 0), 100)
         .await
         .unwrap();
     assert_eq!(lost, None, "somebody else was quicker");
+    let other = rooms::next_generation(&mut connection, room.show_id, (2, 1), 100)
+        .await
+        .unwrap();
+    assert_eq!(other, None, "a line of another epoch begins nothing");
     let lane = Lane::Presale;
     let more = rooms::reserve(&mut connection, room.show_id, 1, lane, 10)
         .await
@@ -130,7 +134,7 @@ async fn numbers_are_taken_once_and_only_for_the_generation_that_is() {
             end: 110
         })
     );
-    let second = rooms::next_generation(&mut connection, room.show_id, 1, 100)
+    let second = rooms::next_generation(&mut connection, room.show_id, (1, 1), 100)
         .await
         .unwrap()
         .unwrap();

@@ -58,6 +58,11 @@ fn orders_go_before_the_schedule_and_a_closed_room_stays_closed() {
     );
     let draining = opened.ordered(Order::Drain).unwrap();
     assert_eq!(draining.phase(at(25)), Phase::Draining);
+    let halted = draining.ordered(Order::Pause).unwrap();
+    assert_eq!(
+        (halted.phase(at(25)), halted.mode(at(25))),
+        (Phase::Paused, Mode::Still)
+    );
     let closed = draining.ordered(Order::Close).unwrap();
     for order in [
         Order::Open,

@@ -1,10 +1,10 @@
-local function nobody_waits(P)
+local function waiting_in(P)
   local n = call('HMGET', P .. 'm', 'n:1', 'n:2', 'n:3')
-  return number(n[1]) + number(n[2]) + number(n[3]) == 0 and call('ZCARD', P .. 'late') == 0
+  return number(n[1]) + number(n[2]) + number(n[3]) + call('ZCARD', P .. 'late')
 end
 
 -- A new number at the end of a lane, and a pass at once where a slot is free and nobody waits for it.
-local function enter(P, item, settings, now, lanes)
+local function enter(P, item, settings, now, lanes, waiting_max)
   if settings.mode ~= 'open' and settings.mode ~= 'armed' and settings.mode ~= 'paused' then
     return { 'REFUSED', settings.mode }
   end
@@ -13,11 +13,15 @@ local function enter(P, item, settings, now, lanes)
   if line.s >= line.hw then
     return { 'RESERVE', lane }
   end
+  local waiting = waiting_in(P)
+  if waiting >= waiting_max then
+    return { 'FULL' }
+  end
   local seq = line.s
   line.s = seq + 1
   call('HSET', P .. 'm', 's:' .. lane, int(line.s))
   call('HSET', P .. 'd:' .. item.bucket, item.tag, int(seq * 8 + lane))
-  if settings.mode == 'open' and now >= settings.hold and nobody_waits(P) and call('ZCARD', P .. 'slots') < settings.cap then
+  if settings.mode == 'open' and now >= settings.hold and waiting == 0 and call('ZCARD', P .. 'slots') < settings.cap then
     refill(settings, now)
     if settings.tok >= ADMISSION then
       settings.tok = settings.tok - ADMISSION
@@ -30,17 +34,6 @@ local function enter(P, item, settings, now, lanes)
   end
   stand(P, lane, seq)
   return told('WAITING', lane, seq)
-end
-
--- Takes back a place that a ticket proves and the line has forgotten.
-local function adopt(P, tag, bucket, lane, seq)
-  call('HSET', P .. 'd:' .. bucket, tag, int(seq * 8 + lane))
-  if seq >= number(call('HGET', P .. 'm', 'h:' .. lane)) then
-    stand(P, lane, seq)
-    return told('WAITING', lane, seq)
-  end
-  go_late(P, member(lane, seq))
-  return told('LATE', lane, seq)
 end
 
 -- Where the account of `tag` stands: state, lane, seq, slot. Who was gone is back.
@@ -67,7 +60,27 @@ local function drop(P, lane, seq)
   end
 end
 
--- join: generation, then for each: tag bucket lane adopt_lane adopt. adopt_lane 0: there is no ticket to go by; otherwise it is of an older
+-- Whether an account joined anew after a loss, from another tab, and waits: the place of before is the better one.
+local function is_newcomer(P, what, lane, seq, old_lane, old)
+  local first = call('HMGET', P .. 'm', 's0:' .. lane, 's0:' .. old_lane)
+  return what == 'WAITING' and seq >= number(first[1]) and old < number(first[2])
+end
+
+-- Takes back a place that a ticket proves and the line has forgotten, instead of the one that the account has by now, if it has one.
+local function adopt(P, tag, bucket, lane, seq, other_lane, other)
+  if other_lane then
+    drop(P, other_lane, other)
+  end
+  call('HSET', P .. 'd:' .. bucket, tag, int(seq * 8 + lane))
+  if seq >= number(call('HGET', P .. 'm', 'h:' .. lane)) then
+    stand(P, lane, seq)
+    return told('WAITING', lane, seq)
+  end
+  go_late(P, member(lane, seq))
+  return told('LATE', lane, seq)
+end
+
+-- join: generation waiting_max, then for each: tag bucket lane adopt_lane adopt. adopt_lane 0: there is no ticket to go by; otherwise it is of an older
 -- generation and was never turned into a pass.
 function F.join(keys, args)
   local P = prefix(keys)
@@ -79,27 +92,23 @@ function F.join(keys, args)
   local settings = settings_of(P)
   local lanes = {}
   for lane = 1, LANES do
-    local m = call('HMGET', P .. 'm', 's:' .. lane, 'hw:' .. lane, 's0:' .. lane)
-    lanes[lane] = { s = number(m[1]), hw = number(m[2]), s0 = number(m[3]) }
+    local m = call('HMGET', P .. 'm', 's:' .. lane, 'hw:' .. lane)
+    lanes[lane] = { s = number(m[1]), hw = number(m[2]) }
   end
   local replies = {}
-  for i = 2, #args, 5 do
+  for i = 3, #args, 5 do
     local item = {
       tag = args[i], bucket = args[i + 1], lane = tonumber(args[i + 2]), adopt_lane = tonumber(args[i + 3]), adopt = tonumber(args[i + 4]),
     }
     local what, lane, seq, held = known_place(P, item.tag, item.bucket, now)
     local may_adopt = item.adopt_lane > 0 and settings.mode ~= 'closed' and item.adopt < lanes[math.max(item.adopt_lane, 1)].s
     local reply
-    if may_adopt and not what then
-      reply = adopt(P, item.tag, item.bucket, item.adopt_lane, item.adopt)
-    elseif may_adopt and what == 'WAITING' and seq >= lanes[lane].s0 and item.adopt < lanes[item.adopt_lane].s0 then
-      -- Another tab joined anew after a loss: the place of before is the better one.
-      drop(P, lane, seq)
-      reply = adopt(P, item.tag, item.bucket, item.adopt_lane, item.adopt)
+    if may_adopt and (not what or is_newcomer(P, what, lane, seq, item.adopt_lane, item.adopt)) then
+      reply = adopt(P, item.tag, item.bucket, item.adopt_lane, item.adopt, what and lane, seq)
     elseif what and what ~= 'ENDED' then
       reply = told(what, lane, seq, held)
     end
-    replies[#replies + 1] = reply or enter(P, item, settings, now, lanes)
+    replies[#replies + 1] = reply or enter(P, item, settings, now, lanes, tonumber(args[2]))
   end
   return { 'OK', int(now), replies }
 end
@@ -121,8 +130,9 @@ function F.touch(keys, args)
     local what, at_lane, at, held = known_place(P, tag, bucket, now)
     if what and at_lane == lane and at == seq then
       replies[#replies + 1] = told(what, lane, seq, held)
-    elseif not what and args[i + 4] == '1' and not closed and seq < number(call('HGET', P .. 'm', 's:' .. lane)) then
-      replies[#replies + 1] = adopt(P, tag, bucket, lane, seq)
+    elseif args[i + 4] == '1' and not closed and seq < number(call('HGET', P .. 'm', 's:' .. lane))
+      and (not what or is_newcomer(P, what, at_lane, at, lane, seq)) then
+      replies[#replies + 1] = adopt(P, tag, bucket, lane, seq, what and at_lane, at)
     else
       replies[#replies + 1] = told(nil, lane, seq)
     end

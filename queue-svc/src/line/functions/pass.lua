@@ -33,7 +33,7 @@ function F.claim(keys, args)
   return { 'OK', int(now), replies }
 end
 
--- renew: generation, then for each: lane seq pass exp session, the last three as the pass says them. While the room recovers a pass that is
+-- renew: generation, then for each: tag bucket lane seq pass exp session, the last three as the pass says them. While the room recovers a pass that is
 -- valid brings its slot back.
 function F.renew(keys, args)
   local P = prefix(keys)
@@ -44,15 +44,16 @@ function F.renew(keys, args)
   local now = clock(P)
   local settings = settings_of(P)
   local replies = {}
-  for i = 2, #args, 5 do
-    local lane = tonumber(args[i])
-    local seq = tonumber(args[i + 1])
-    local pass = tonumber(args[i + 2])
-    local exp = tonumber(args[i + 3])
-    local session = tonumber(args[i + 4])
+  for i = 2, #args, 7 do
+    local lane = tonumber(args[i + 2])
+    local seq = tonumber(args[i + 3])
+    local pass = tonumber(args[i + 4])
+    local exp = tonumber(args[i + 5])
+    local session = tonumber(args[i + 6])
     local name = member(lane, seq)
     local held = slot(P, name, now)
     if now < settings.hold and exp > now and session > now and (not held or held.kind == 'o' or (held.kind == 'p' and held.pass < pass)) then
+      call('HSET', P .. 'd:' .. args[i + 1], args[i], int(seq * 8 + lane))
       drop(P, lane, seq)
       call('SETBIT', P .. 'g:' .. lane .. ':' .. chunk_of(seq), seq % CHUNK, 0)
       call('ZREM', P .. 'grace', name)
@@ -92,7 +93,7 @@ function F.leave(keys, args)
   end
   call('ZREM', P .. 'late', name)
   call('ZREM', P .. 'grace', name)
-  local held = slot(P, name, now)
+  local held = any_slot(P, name)
   if held and held.kind == 'o' then
     call('ZREM', P .. 'slots', name)
     call('HDEL', P .. 'info', name)

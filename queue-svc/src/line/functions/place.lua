@@ -71,10 +71,10 @@ local function refusal(P, generation)
   return nil
 end
 
--- What of a slot is known, or nil when there is none any more.
-local function slot(P, name, now)
+-- What of a slot is known, or nil when there is none. One that is over is known until it is taken back.
+local function any_slot(P, name)
   local score = call('ZSCORE', P .. 'slots', name)
-  if not score or tonumber(score) <= now then
+  if not score then
     return nil
   end
   local info = call('HGET', P .. 'info', name)
@@ -83,6 +83,14 @@ local function slot(P, name, now)
   end
   local kind, pass, exp, session = string.match(info, '^(%a):(%d+):(%d+):(%d+)$')
   return { kind = kind, pass = tonumber(pass), exp = tonumber(exp), session = tonumber(session), ends = tonumber(score) }
+end
+
+local function slot(P, name, now)
+  local found = any_slot(P, name)
+  if found and found.ends > now then
+    return found
+  end
+  return nil
 end
 
 local function period_of(P, lane, chunk)
@@ -122,15 +130,15 @@ local function standing(P, lane, seq, now)
     return 'WAITING'
   end
   local name = member(lane, seq)
-  local held = slot(P, name, now)
+  local held = any_slot(P, name)
   if held then
-    if held.kind == 'o' then
+    if held.kind == 'o' and now < held.ends then
       return 'OFFERED', held
     elseif held.kind == 'p' and now < held.exp then
       return 'ADMITTED', held
     end
-    -- Its slot is not free yet: clocks differ. Who was cut off in the middle comes back late; who left has no place.
-    if held.kind == 'l' or held.session <= now then
+    -- It is over and not taken back yet. Who missed the turn or was cut off in the middle comes back late; who left has no place.
+    if held.kind == 'l' or (held.kind == 'p' and held.session <= now) then
       return nil
     end
     return call('ZSCORE', P .. 'late', name) and 'LATE' or 'GRACE'

@@ -22,5 +22,5 @@ function F.view(keys, args)
       end
     end
   end
-  return { fence(P), int(now), call('HGETALL', P .. 'm'), chunks, left, call('ZCARD', P .. 'slots'), call('ZRANGE', P .. 'late', 0, 19999) }
+  return { fence(P), int(now), call('HGETALL', P .. 'm'), chunks, left, call('ZCARD', P .. 'slots'), call('ZRANGE', P .. 'late', 0, 19999), call('ZCARD', P .. 'late') }
 end

@@ -15,7 +15,7 @@ use queue_svc::line::{
 use super::silence::{Period, SLOW};
 use super::steps::Step;
 use crate::history::Event;
-use crate::model::Model;
+use crate::model::{Model, WAITING_MAX};
 use crate::support::Stage;
 
 /// Numbers of a block; less than a chunk, so that lines cross chunks after a few losses.
@@ -66,6 +66,10 @@ pub(super) fn settings() -> Settings {
         grace: Duration::from_secs(90),
         weights: [2, 3, 1, 4],
     }
+}
+
+fn waiting_max() -> u32 {
+    u32::try_from(WAITING_MAX).unwrap()
 }
 
 fn tag(account: u32) -> Tag {
@@ -249,7 +253,7 @@ impl Play {
         let (_, told) = self
             .stage
             .line
-            .join(self.generation, &[joiner])
+            .join(self.generation, waiting_max(), &[joiner])
             .await
             .unwrap();
         prop_assert_eq!(&told, &[expected]);
@@ -308,11 +312,11 @@ impl Play {
         let Some((spot, session)) = shown else {
             return Ok(());
         };
-        let expected = self.model.renew(spot, session);
+        let expected = self.model.renew(account, spot, session);
         let (_, told) = self
             .stage
             .line
-            .renew(self.generation, &[(spot, session)])
+            .renew(self.generation, &[(tag(account), spot, session)])
             .await
             .unwrap();
         prop_assert_eq!(&told, &[expected]);

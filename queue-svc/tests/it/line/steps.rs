@@ -61,7 +61,7 @@ fn modes() -> impl Strategy<Value = Mode> {
         1 => Just(Mode::Armed),
         1 => Just(Mode::Paused),
         1 => Just(Mode::Drain),
-        1 => Just(Mode::SoldOut),
+        1 => Just(Mode::Still),
         1 => Just(Mode::Closed),
     ]
 }

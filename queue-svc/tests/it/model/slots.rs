@@ -137,7 +137,7 @@ impl Model {
         self.told(spot, shown)
     }
 
-    pub(crate) fn renew(&mut self, spot: Spot, shown: Session) -> Told {
+    pub(crate) fn renew(&mut self, account: u32, spot: Spot, shown: Session) -> Told {
         let settings = self.settings.clone();
         let (pass_time, skew, mode) = settings.map_or((0, 0, Mode::Closed), |settings| {
             (millis(settings.pass), millis(settings.skew), settings.mode)
@@ -151,6 +151,7 @@ impl Model {
         };
         let valid = shown.pass_ends > self.now && shown.ends > self.now;
         if self.now < self.hold && valid && older {
+            self.accounts.insert(account, spot);
             self.waiting.remove(&spot);
             self.gone.remove(&spot);
             self.grace.remove(&spot);
@@ -191,13 +192,12 @@ impl Model {
         self.gone.remove(&spot);
         self.late.retain(|other| *other != spot);
         self.grace.remove(&spot);
-        let now = self.now;
         match self.slots.get_mut(&spot) {
-            Some(Slot::Offer { ends }) if *ends > now => {
+            Some(Slot::Offer { .. }) => {
                 self.slots.remove(&spot);
             }
-            Some(Slot::Pass { left, ends, .. }) if *ends > now => *left = true,
-            _ => {}
+            Some(Slot::Pass { left, .. }) => *left = true,
+            None => {}
         }
     }
 }
