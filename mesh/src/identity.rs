@@ -14,10 +14,12 @@ use crate::status::{CALLER_NOT_ALLOWED, Refusal};
 
 mod jwks;
 mod keys;
+mod pass;
 mod verify;
 
 pub use jwks::{JwksError, JwksSource};
 pub use keys::{KeyError, SigningKey};
+pub use pass::{NotAPass, PASS_ISSUER, PassVerifier, QUEUE_PASS};
 pub use verify::{TokenVerifier, VerifierOptions};
 
 /// Metadata key under which a peer names itself.
