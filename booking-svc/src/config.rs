@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use mesh::client::PeerList;
 use mesh::config::{self, Reader, Secret, Unreadable, Variable};
+use mesh::identity::JwksSource;
 use mesh::server::ServerConfig;
 use mesh::timings::Timings;
 
@@ -20,8 +21,14 @@ pub const TICKET_KEYS: Variable = Variable::required(
     "JSON file with the keys that sign ticket codes (usher-token init makes one)",
 );
 
+/// Keys of passes.
+pub const QUEUE_JWKS: Variable = Variable::optional(
+    "USHER_QUEUE_JWKS",
+    "file or http(s) URL of the JWKS that passes of waiting rooms are verified with; without it none is valid",
+);
+
 /// The variables of this service beside those of every process.
-pub const VARIABLES: &[&Variable] = &[&PEER_PAYMENT, &TICKET_KEYS];
+pub const VARIABLES: &[&Variable] = &[&PEER_PAYMENT, &TICKET_KEYS, &QUEUE_JWKS];
 
 /// The configuration of a process.
 #[derive(Clone, Debug)]
@@ -38,6 +45,8 @@ pub struct Config {
     pub payment: PeerList,
     /// Keys that sign tickets.
     pub ticket_keys: PathBuf,
+    /// Keys of passes.
+    pub queue_jwks: Option<JwksSource>,
     /// Timers of mesh.
     pub timings: Timings,
     /// Timers of the saga.
@@ -53,6 +62,7 @@ impl Config {
         let amqp_prefix = reader.read_optional(&config::AMQP_PREFIX);
         let payment = reader.read(&PEER_PAYMENT);
         let ticket_keys = reader.read(&TICKET_KEYS);
+        let queue_jwks = reader.read_optional(&QUEUE_JWKS);
         let (timings, book) = (reader.read(&config::TIMINGS), reader.read(&config::TIMINGS));
         Ok(Self {
             server: server?,
@@ -61,6 +71,7 @@ impl Config {
             amqp_prefix: amqp_prefix?.unwrap_or_default(),
             payment: payment?,
             ticket_keys: ticket_keys?,
+            queue_jwks: queue_jwks?,
             timings: timings?,
             book: book?,
         })

@@ -8,6 +8,7 @@ use mesh::client::{self, ClientError};
 use mesh::events::{Events, EventsError};
 use mesh::faults::Faults;
 use mesh::health::Health;
+use mesh::identity::PassVerifier;
 use mesh::outbox::{Relay, RelayOptions, Waker};
 use mesh::pg::{self, ConnectError, Database, DatabaseOptions, MigrateError};
 use mesh::process::{Program, Runtime};
@@ -137,6 +138,9 @@ pub async fn serve_with(
         catalogue,
         inventory,
         database: database.clone(),
+        passes: config
+            .queue_jwks
+            .map(|jwks| PassVerifier::start(jwks, &tasks)),
     };
     let saga_admin = SagaAdminApi {
         sagas: sagas.clone(),

@@ -109,6 +109,7 @@ pub struct Call {
     content_type: String,
     accept: &'static str,
     trace: Option<String>,
+    pass: Option<String>,
 }
 
 impl Call {
@@ -151,6 +152,7 @@ impl Call {
             content_type,
             accept: "*/*",
             trace: None,
+            pass: None,
         }
     }
 
@@ -214,6 +216,15 @@ impl Call {
         }
     }
 
+    /// With a pass of a waiting room.
+    #[must_use]
+    pub fn pass(self, pass: impl fmt::Display) -> Self {
+        Self {
+            pass: Some(pass.to_string()),
+            ..self
+        }
+    }
+
     /// Method and path, as a person would write them.
     #[must_use]
     pub fn title(&self) -> String {
@@ -271,6 +282,9 @@ impl Rest {
         }
         if let Some(trace) = &call.trace {
             request = request.header("traceparent", trace);
+        }
+        if let Some(pass) = &call.pass {
+            request = request.header("usher-queue-pass", pass);
         }
         if let Some(key) = &call.key {
             request = request.header("idempotency-key", key);

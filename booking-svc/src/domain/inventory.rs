@@ -3,7 +3,7 @@
 //! [`decide`] looks and changes nothing; [`Snapshot::apply`] carries a [`Change`] out on the snapshot, so that the next command of the
 //! same batch sees it. Rows are written afterwards, once for the whole batch. The database's constraints have the last word.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -34,6 +34,8 @@ pub struct ShowRules {
     pub beyond_ttl: Duration,
     /// Currency of its prices.
     pub currency: Currency,
+    /// Whether only those are served who were let in by the waiting room.
+    pub queue_required: bool,
 }
 
 /// What a pool sells.
@@ -152,6 +154,8 @@ pub struct HoldUnits {
     pub request_hash: Vec<u8>,
     /// What is wanted, no unit twice.
     pub wishes: Vec<Wish>,
+    /// Shows whose waiting room let the caller in, by passes that were verified.
+    pub admitted: BTreeSet<Uuid>,
 }
 
 /// A command to the inventory. Every change of a counter is one.
@@ -226,6 +230,9 @@ pub enum Rejection {
     /// No such pool, or none that buyers see.
     #[error("pool {0} does not exist")]
     PoolNotFound(Uuid),
+    /// Shows whose waiting room did not let the caller in.
+    #[error("a pass of the waiting room is needed")]
+    QueuePassRequired(BTreeSet<Uuid>),
     /// A pool has no such unit.
     #[error("line {0} names a unit that its pool does not have")]
     UnknownUnit(usize),

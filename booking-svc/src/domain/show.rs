@@ -47,6 +47,8 @@ pub struct ShowSpec {
     pub units_per_buyer_max: u32,
     /// How long a hold lives, in whole seconds.
     pub hold_ttl: TimeDelta,
+    /// Whether units are held only with a pass of the waiting room.
+    pub queue_required: bool,
 }
 
 /// Where a show stands.

@@ -1,9 +1,13 @@
 //! InventoryService.
 
+use std::collections::BTreeSet;
+
+use mesh::identity::{NotAPass, PassVerifier, QUEUE_PASS};
 use mesh::pg::Database;
 use proto::usher::booking::v1 as pb;
 use proto::usher::booking::v1::inventory_service_server::InventoryService;
 use tonic::{Request, Response, Status};
+use uuid::Uuid;
 
 use super::status::sale;
 use super::{account, convert, reader, status, units};
@@ -13,6 +17,8 @@ use crate::app::reads;
 use crate::domain::hold::Hold;
 use crate::domain::inventory::Command;
 
+/// Passes of one request that are looked at: a basket has no more shows.
+const PASSES_MAX: usize = 16;
 /// Scope of partners who sell to people of their own.
 const SELL: &str = "sell";
 
@@ -25,9 +31,29 @@ pub struct InventoryApi {
     pub inventory: Inventory,
     /// Where holds are read.
     pub database: Database,
+    /// Checks passes of waiting rooms; without it none is valid.
+    pub passes: Option<PassVerifier>,
 }
 
 impl InventoryApi {
+    /// Shows whose waiting room let the caller in.
+    async fn admitted<T>(
+        &self,
+        request: &Request<T>,
+        account_id: Uuid,
+    ) -> Result<BTreeSet<Uuid>, Status> {
+        let mut admitted = BTreeSet::new();
+        let passes = request.metadata().get_all(QUEUE_PASS).iter();
+        for pass in passes.take(PASSES_MAX) {
+            let (Ok(text), Some(verifier)) = (pass.to_str(), &self.passes) else {
+                return Err(sale::bad_pass(NotAPass));
+            };
+            let show_id = verifier.verify(text, account_id).await;
+            admitted.insert(show_id.map_err(sale::bad_pass)?);
+        }
+        Ok(admitted)
+    }
+
     async fn answer(&self, hold: &Hold) -> Result<pb::Hold, Status> {
         let units = hold.lines.iter().map(|line| line.unit).collect();
         let seats = reads::seats(&self.database, units)
@@ -52,8 +78,9 @@ impl InventoryService for InventoryApi {
     ) -> Result<Response<pb::HoldUnitsResponse>, Status> {
         let account = account(&request)?;
         let sells = account.scopes.iter().any(|scope| scope == SELL);
-        let wanted = convert::hold_units(request.get_ref(), account.account_id, sells)
+        let mut wanted = convert::hold_units(request.get_ref(), account.account_id, sells)
             .map_err(status::invalid)?;
+        wanted.admitted = self.admitted(&request, account.account_id).await?;
         let held = self
             .inventory
             .submit(Command::Hold(wanted))

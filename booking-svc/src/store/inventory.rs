@@ -52,6 +52,8 @@ struct PoolRow {
     hold_ttl_seconds: i32,
     #[diesel(sql_type = Text)]
     currency: String,
+    #[diesel(sql_type = Bool)]
+    queue_required: bool,
 }
 
 #[derive(QueryableByName)]
@@ -100,7 +102,7 @@ pub async fn lock_pools(
         return Ok(());
     }
     let select = "SELECT p.pool_id, p.show_id, f.start_time, s.state = 'PUBLISHED' AS published, s.sale_open_time, \
-         s.sale_close_time, s.units_per_buyer_max, s.hold_ttl_seconds, s.currency FROM inv_pool p \
+         s.sale_close_time, s.units_per_buyer_max, s.hold_ttl_seconds, s.currency, s.queue_required FROM inv_pool p \
          JOIN performance f ON f.pool_id = p.pool_id JOIN show s ON s.show_id = p.show_id \
          WHERE p.pool_id = ANY($1) ORDER BY p.pool_id";
     let query = match lock {
@@ -122,6 +124,7 @@ pub async fn lock_pools(
             hold_ttl: Duration::from_secs(seconds) / ttl_divisor.max(1),
             beyond_ttl: MAX_LIFE_BEYOND_TTL / ttl_divisor.max(1),
             currency: currency(&row.currency)?,
+            queue_required: row.queue_required,
         };
         snapshot.shows.insert(row.show_id, rules);
         let pool = Pool {

@@ -29,6 +29,7 @@ struct ShowRow {
     state: String,
     version: i64,
     create_time: DateTime<Utc>,
+    queue_required: bool,
 }
 
 impl ShowRow {
@@ -47,6 +48,7 @@ impl ShowRow {
                 sale_close_time: self.sale_close_time,
                 units_per_buyer_max: count(self.units_per_buyer_max)?,
                 hold_ttl: TimeDelta::seconds(self.hold_ttl_seconds.into()),
+                queue_required: self.queue_required,
             },
             state: read_state(&self.state)?,
             version: self.version,
@@ -91,6 +93,7 @@ pub async fn insert(
             show::sale_close_time.eq(spec.sale_close_time),
             show::units_per_buyer_max.eq(column(spec.units_per_buyer_max)?),
             show::hold_ttl_seconds.eq(column(spec.hold_ttl.num_seconds())?),
+            show::queue_required.eq(spec.queue_required),
             show::state.eq(state_name(ShowState::Draft)),
             show::version.eq(1),
         ))

@@ -80,6 +80,7 @@ fn show() -> pb::CreateShowRequest {
         sale_close_time: day(60),
         units_per_buyer_max: 4,
         hold_ttl: None,
+        queue_required: false,
     }
 }
 

@@ -7,6 +7,7 @@ use booking_svc::store::inventory::PoolLock;
 use mesh::id;
 use mesh::pg::{Database, DatabaseOptions};
 use mesh::tasks::Tasks;
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use crate::support::Storage;
@@ -95,6 +96,7 @@ pub(crate) fn hold(account_id: Uuid, wishes: &[(u128, i32, i32)]) -> HoldUnits {
         buyer_reference: None,
         request_hash: vec![1],
         wishes: wishes.iter().map(wish).collect(),
+        admitted: BTreeSet::new(),
     }
 }
 

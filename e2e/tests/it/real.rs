@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use e2e::rest::{Answer, Call, Person, Rest};
 use mesh::config::{Env, ProcessEnv};
 use mesh::id;
@@ -103,6 +105,7 @@ impl RealMesh {
         for ring in ["ticket-keys.json", "queue-keys.json"] {
             std::fs::write(folder.join(ring), key_ring()).unwrap();
         }
+        std::fs::write(folder.join("queue-jwks.json"), pass_keys()).unwrap();
         let prefix = format!("e2e{}.", id::new().simple());
         let mut mesh = Self {
             rest: Rest::new(""),
@@ -149,6 +152,8 @@ impl RealMesh {
             ("USHER_PEER_PAYMENT", &payment),
         ]);
         booking.push(("USHER_TICKET_KEYS", &keys));
+        let passes = self.folder.join("queue-jwks.json").display().to_string();
+        booking.push(("USHER_QUEUE_JWKS", &passes));
         let url = amqp_url();
         let tapped = url.replace(host_of(&url), self.tap.address());
         booking.push(("USHER_AMQP_URL", &tapped));
@@ -332,6 +337,18 @@ fn key_ring() -> String {
     let seed: String = std::iter::repeat_n("A", 43).chain(["="]).collect();
     let key = serde_json::json!({"key_id": 1, "seed": seed, "valid_from_time": "2020-01-01T00:00:00Z", "valid_until_time": null});
     serde_json::json!({ "keys": [key] }).to_string()
+}
+
+/// The public half of the ring, as GetPassKeys tells it.
+fn pass_keys() -> String {
+    let now = mesh::clock::now();
+    let ring = queue_svc::credentials::KeyRing::from_json(&key_ring(), now).unwrap();
+    let encode = |public: &[u8]| URL_SAFE_NO_PAD.encode(public);
+    let keys: Vec<Value> = ring
+        .known(now)
+        .map(|key| serde_json::json!({"kty": "OKP", "crv": "Ed25519", "kid": key.kid(), "x": encode(&key.public)}))
+        .collect();
+    serde_json::json!({ "keys": keys }).to_string()
 }
 
 /// Waits until `look` finds something; fails with `what` when it never does.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::kills::kill_server;
-use crate::real::{RealMesh, Timings, until};
+use crate::real::{RealMesh, ShowPlan, Timings, lines, until};
 
 /// Slots of a room.
 const CAPACITY: usize = 3;
@@ -42,8 +42,7 @@ async fn operate(mesh: &RealMesh, call: Call) -> Answer {
     answer
 }
 
-async fn open_room(mesh: &RealMesh, capacity: usize) -> Uuid {
-    let show_id = id::new();
+async fn open_room(mesh: &RealMesh, show_id: Uuid, capacity: usize) {
     let settings = json!({"settings": {"capacity": capacity, "rate": 1000}, "reason": "a sale"});
     operate(
         mesh,
@@ -53,7 +52,6 @@ async fn open_room(mesh: &RealMesh, capacity: usize) -> Uuid {
     let open = Call::post(format!("/v1/shows/{show_id}/room:open"));
     let opened = operate(mesh, open.json(&json!({"reason": "it is time"}))).await;
     assert_eq!(opened.at("/room/phase"), "ROOM_PHASE_OPEN");
-    show_id
 }
 
 fn step(show_id: Uuid, verb: &str, person: &Person, body: &Value) -> Call {
@@ -77,6 +75,18 @@ async fn join(mesh: &RealMesh, show_id: Uuid, person: Person) -> (Waiter, Answer
     (Waiter { person, ticket }, joined)
 }
 
+/// Joins and claims until inside.
+async fn enter(mesh: &RealMesh, show_id: Uuid, person: &Person) -> Answer {
+    let (waiter, _) = join(mesh, show_id, person.clone()).await;
+    let ticket = json!({"ticket": waiter.ticket});
+    let claim = step(show_id, "claim", person, &ticket);
+    until("they come in", async || {
+        let answer = mesh.rest.send(&claim).await.ok()?;
+        answer.is_ok().then_some(answer)
+    })
+    .await
+}
+
 fn seen(mesh_time: i64, owner: Uuid, answer: &Answer) -> Option<Seen> {
     let until = answer.at("/place/passExpireTime");
     let until = chrono::DateTime::parse_from_rfc3339(&until).ok()?;
@@ -94,20 +104,10 @@ fn now() -> i64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_waits_comes_in_and_shows_a_pass() {
     let mesh = RealMesh::start(Timings::Standard).await;
-    let show_id = open_room(&mesh, 1).await;
+    let show_id = id::new();
+    open_room(&mesh, show_id, 1).await;
     let (first, second) = (mesh.person(&[Role::User]), mesh.person(&[Role::User]));
-    let (inside, _) = join(&mesh, show_id, first).await;
-    let admitted = until("the first one comes in", async || {
-        let claim = step(
-            show_id,
-            "claim",
-            &inside.person,
-            &json!({"ticket": inside.ticket}),
-        );
-        let answer = mesh.rest.send(&claim).await.ok()?;
-        answer.is_ok().then_some(answer)
-    })
-    .await;
+    let admitted = enter(&mesh, show_id, &first).await;
     assert_eq!(admitted.at("/place/state"), "PLACE_STATE_ADMITTED");
     let (waiter, joined) = join(&mesh, show_id, second).await;
     assert_eq!(joined.at("/place/state"), "PLACE_STATE_WAITING");
@@ -161,9 +161,43 @@ async fn a_person_waits_comes_in_and_shows_a_pass() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_show_with_a_waiting_room_is_sold_to_those_it_lets_in() {
+    let mesh = RealMesh::start(Timings::Standard).await;
+    let plan = ShowPlan {
+        queue_required: true,
+        ..ShowPlan::default()
+    };
+    let sale = mesh.on_sale(plan).await;
+    let (buyer, other) = (mesh.person(&[Role::User]), mesh.person(&[Role::User]));
+    let hold = |person: &Person, seat: i64| {
+        Call::post("/v1/holds")
+            .by(person)
+            .json(&lines(sale.pool_id, &[seat]))
+    };
+    let refused = mesh.rest.send(&hold(&buyer, 1)).await.unwrap();
+    assert_eq!(refused.reason(), "QUEUE_PASS_REQUIRED", "{}", refused.text);
+    let join_at = format!("/v1/shows/{}/queue:join", sale.show_id);
+    assert!(refused.text.contains(&join_at), "{}", refused.text);
+
+    open_room(&mesh, sale.show_id, 1).await;
+    let pass = enter(&mesh, sale.show_id, &buyer).await.at("/place/pass");
+    let stolen = mesh.rest.send(&hold(&other, 1).pass(&pass)).await.unwrap();
+    assert_eq!(stolen.reason(), "QUEUE_PASS_NOT_VALID", "{}", stolen.text);
+    let held = mesh.ask(&hold(&buyer, 1).pass(&pass)).await;
+    assert_eq!(held.at("/hold/state"), "HOLD_STATE_HELD");
+    // A pass of another show opens nothing here.
+    let quiet = id::new();
+    open_room(&mesh, quiet, 1).await;
+    let pass = enter(&mesh, quiet, &other).await.at("/place/pass");
+    let refused = mesh.rest.send(&hold(&other, 2).pass(&pass)).await.unwrap();
+    assert_eq!(refused.reason(), "QUEUE_PASS_REQUIRED", "{}", refused.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_line_keeps_its_order_and_its_bounds_while_instances_and_redis_are_killed() {
     let mut mesh = RealMesh::start_pairs(Timings::Standard).await;
-    let show_id = open_room(&mesh, CAPACITY).await;
+    let show_id = id::new();
+    open_room(&mesh, show_id, CAPACITY).await;
     let mut passes: Vec<Seen> = Vec::new();
     let mut line: Vec<Waiter> = Vec::new();
     for _ in 0..BEFORE + CAPACITY {

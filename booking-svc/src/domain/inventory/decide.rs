@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -81,6 +81,7 @@ fn grant(
     for (wish, _, show) in &found {
         on_sale(snapshot, wish, show, now)?;
     }
+    let_in(snapshot, wanted, &found)?;
     let lines: Vec<HoldLine> = found
         .iter()
         .map(|(wish, unit, _)| line(snapshot, wish, unit))
@@ -167,6 +168,21 @@ fn on_sale(
         return Err(Rejection::PerformanceStarted(wish.unit.pool_id));
     }
     Ok(())
+}
+
+/// From the rows of the shows alone: what a caller says about them counts for nothing.
+fn let_in(snapshot: &Snapshot, wanted: &HoldUnits, found: &Found<'_>) -> Result<(), Rejection> {
+    let closed = found.iter().filter(|(_, _, show)| show.queue_required);
+    let shows = closed.filter_map(|(wish, _, _)| snapshot.pools.get(&wish.unit.pool_id));
+    let missing: BTreeSet<Uuid> = shows
+        .map(|pool| pool.show_id)
+        .filter(|show_id| !wanted.admitted.contains(show_id))
+        .collect();
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(Rejection::QueuePassRequired(missing))
+    }
 }
 
 fn line(snapshot: &Snapshot, wish: &Wish, unit: &Unit) -> HoldLine {

@@ -37,6 +37,7 @@ fn world() -> Snapshot {
             hold_ttl: Duration::from_secs(300),
             beyond_ttl: MAX_LIFE_BEYOND_TTL,
             currency: "KRW".parse().unwrap(),
+            queue_required: false,
         };
         snapshot.shows.insert(id(100 + pool), rules);
         let start_time = start() + TimeDelta::days(2);
@@ -84,6 +85,7 @@ fn hold(hold: u128, buyer: u128, wishes: &[(u128, i32, i32)]) -> Command {
         buyer_reference: None,
         request_hash: vec![],
         wishes: wishes.collect(),
+        admitted: BTreeSet::new(),
     })
 }
 
@@ -414,4 +416,32 @@ proptest! {
             audit(&snapshot);
         }
     }
+}
+
+#[test]
+fn a_show_with_a_waiting_room_serves_those_who_were_let_in() {
+    let mut snapshot = world();
+    let (open, closed) = (id(101), id(102));
+    snapshot.shows.get_mut(&closed).unwrap().queue_required = true;
+    let Command::Hold(both) = hold(1, 7, &[(1, 0, 1), (2, 0, 1)]) else {
+        panic!("it holds");
+    };
+    let with = |admitted: &[Uuid]| {
+        let admitted = admitted.iter().copied().collect();
+        Command::Hold(HoldUnits {
+            admitted,
+            ..both.clone()
+        })
+    };
+    let needed = Rejection::QueuePassRequired(BTreeSet::from([closed]));
+    for admitted in [&[][..], &[open]] {
+        assert_eq!(rejection(&snapshot, &with(admitted), start()), needed);
+    }
+    let held = carry_out(&mut snapshot, &with(&[closed]), start());
+    assert_eq!(held.state, HoldState::Held);
+    // The pass has ended meanwhile: what is held is held.
+    assert_eq!(
+        decide(&snapshot, &with(&[]), start()),
+        Ok(Decision::Unchanged(held))
+    );
 }

@@ -12,6 +12,7 @@ fn spec() -> ShowSpec {
         sale_close_time: "2026-02-01T00:00:00Z".parse().unwrap(),
         units_per_buyer_max: 4,
         hold_ttl: HOLD_TTL_DEFAULT,
+        queue_required: false,
     }
 }
 

@@ -48,6 +48,7 @@ pub(in crate::grpc) fn hold_units(
         buyer_reference: (!reference.is_empty()).then(|| reference.to_owned()),
         request_hash: RequestHash::of(request).0.to_vec(),
         wishes,
+        admitted: BTreeSet::new(),
     });
     fields.finish(command)
 }

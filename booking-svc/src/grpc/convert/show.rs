@@ -35,6 +35,7 @@ pub(in crate::grpc) fn create_show(
             sale_close_time: close.unwrap_or(sale_open_time + TimeDelta::days(1)),
             units_per_buyer_max: request.units_per_buyer_max,
             hold_ttl: hold_ttl.unwrap_or(HOLD_TTL_DEFAULT),
+            queue_required: request.queue_required,
         });
     if let Some(spec) = &spec {
         spec.check(&mut fields.violations);
@@ -97,6 +98,7 @@ impl From<Show> for pb::Show {
             }),
             state: state.into(),
             create_time: Some(clock::to_timestamp(show.create_time)),
+            queue_required: show.spec.queue_required,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 
+use mesh::identity::NotAPass;
 use mesh::pg::TxError;
 use mesh::status::{
     INVALID_REQUEST, OVERLOADED, REQUEST_ID_REUSED, REQUEST_IN_PROGRESS, Reason, Refusal,
@@ -90,9 +91,21 @@ const POOL_BUSY: Reason = Reason::new(
     Code::ResourceExhausted,
     "the pool stayed locked; repeat after RetryInfo with the same request_id",
 );
+const QUEUE_PASS_REQUIRED: Reason = Reason::new(
+    "QUEUE_PASS_REQUIRED",
+    Code::FailedPrecondition,
+    "a show is sold to those whom its waiting room let in; PreconditionFailure names each such show and where to join",
+);
+const QUEUE_PASS_NOT_VALID: Reason = Reason::new(
+    "QUEUE_PASS_NOT_VALID",
+    Code::FailedPrecondition,
+    "a pass in usher-queue-pass is not this account's, has expired or is none; renew it, or join again",
+);
 
 /// The reasons of this module.
 pub(super) const REASONS: &[&Reason] = &[
+    &QUEUE_PASS_REQUIRED,
+    &QUEUE_PASS_NOT_VALID,
     &UNITS_TAKEN,
     &BUYER_CAP_REACHED,
     &SALE_NOT_OPEN,
@@ -239,6 +252,14 @@ fn rejected(rejection: &Rejection) -> Status {
     let told: Refusal = match rejection {
         Rejection::RequestIdReused => REQUEST_ID_REUSED.refuse(text),
         Rejection::PoolNotFound(_) => POOL_NOT_FOUND.refuse(text),
+        Rejection::QueuePassRequired(shows) => {
+            shows
+                .iter()
+                .fold(QUEUE_PASS_REQUIRED.refuse(text), |refusal, show_id| {
+                    let join = format!("/v1/shows/{show_id}/queue:join");
+                    refusal.precondition("SHOW", &show_id.to_string(), &join)
+                })
+        }
         Rejection::UnknownUnit(line) => {
             return line_wrong(*line, "ord", "must be a unit of the pool");
         }
@@ -283,6 +304,13 @@ fn rejected(rejection: &Rejection) -> Status {
         Rejection::WrongState(_) => HOLD_ALREADY_BOOKED.refuse(text),
     };
     told.into()
+}
+
+/// A pass that lets nobody in is told, rather than taken for none: its owner would wait again.
+pub(in crate::grpc) fn bad_pass(error: NotAPass) -> Status {
+    QUEUE_PASS_NOT_VALID
+        .refuse(format!("usher-queue-pass {error}"))
+        .into()
 }
 
 fn line_wrong(line: usize, field: &str, remedy: &str) -> Status {

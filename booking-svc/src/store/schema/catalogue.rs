@@ -123,5 +123,7 @@ diesel::table! {
         version -> BigInt,
         /// When it was created.
         create_time -> Timestamptz,
+        /// Units are held only with a pass of the waiting room.
+        queue_required -> Bool,
     }
 }

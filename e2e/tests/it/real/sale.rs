@@ -30,6 +30,8 @@ pub(crate) struct ShowPlan {
     pub(crate) price: i64,
     /// Seconds; as the preset of timers stretches them.
     pub(crate) hold_ttl: u32,
+    /// Whether only those are served whom the waiting room let in.
+    pub(crate) queue_required: bool,
     /// When the sale opens and closes, from now.
     pub(crate) window: (TimeDelta, TimeDelta),
     pub(crate) currency: &'static str,
@@ -42,6 +44,7 @@ impl Default for ShowPlan {
             units_per_buyer_max: 10,
             price: 50_000,
             hold_ttl: 1_800,
+            queue_required: false,
             window: (TimeDelta::minutes(-5), TimeDelta::days(20)),
             currency: "KRW",
         }
@@ -78,6 +81,7 @@ impl RealMesh {
             "title": "A show", "castNames": [], "category": "musical", "ageRating": "8+", "description": "", "currency": plan.currency,
             "saleOpenTime": at(plan.window.0), "saleCloseTime": at(plan.window.1),
             "unitsPerBuyerMax": plan.units_per_buyer_max, "holdTtl": format!("{}s", plan.hold_ttl),
+            "queueRequired": plan.queue_required,
         });
         let show = self.ask(&post("/v1/shows".to_owned(), &show)).await;
         let show_id = id_at(&show, "/show/showId");

@@ -10,7 +10,7 @@ use super::scene::Scene;
 use crate::real::RealMesh;
 
 /// A reason, the test that shows it, and what stands there.
-const SHOWN: [(&str, &str, &str); 20] = [
+const SHOWN: [(&str, &str, &str); 22] = [
     (
         "REQUEST_IN_PROGRESS",
         "booking-svc/tests/it/catalogue/venue.rs",
@@ -89,6 +89,16 @@ const SHOWN: [(&str, &str, &str); 20] = [
         "PASS_EXPIRED",
         "queue-svc/tests/it/operators.rs",
         "PASS_EXPIRED",
+    ),
+    (
+        "QUEUE_PASS_REQUIRED",
+        "e2e/tests/it/waiting.rs",
+        "QUEUE_PASS_REQUIRED",
+    ),
+    (
+        "QUEUE_PASS_NOT_VALID",
+        "e2e/tests/it/waiting.rs",
+        "QUEUE_PASS_NOT_VALID",
     ),
     ("POOL_BUSY", "booking-svc/tests/it/inventory.rs", "PoolBusy"),
 ];
