@@ -1,17 +1,18 @@
 //! Verifies passes: short signed texts by which somebody was let into something. Whoever checks one asks nobody.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
 use serde::Deserialize;
 use thiserror::Error;
-use tokio::sync::Mutex as AsyncMutex;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 use tracing::warn;
 use uuid::Uuid;
 
 use super::jwks::{self, JwksSource, Keys};
-use crate::clock::{self, Stopwatch};
+use crate::clock;
 use crate::id;
 use crate::status::chain;
 use crate::tasks::Tasks;
@@ -23,9 +24,11 @@ pub const PASS_ISSUER: &str = "usher-queue";
 /// Longest pass.
 const PASS_BYTES_MAX: usize = 1_024;
 /// The keys are read again this often.
-const REFRESH: Duration = Duration::from_secs(300);
-/// An unknown kid makes us read the keys at once, but not more often than this: anybody can send unknown kids.
-const REFRESH_MIN: Duration = Duration::from_secs(2);
+const LOOK_EVERY: Duration = Duration::from_secs(300);
+/// An unknown key makes us read them at once, but not more often than this: anybody can name unknown ones.
+const LOOK_MIN: Duration = Duration::from_secs(2);
+/// Longest wait for keys that are being read.
+const LOOK_MAX: Duration = Duration::from_secs(2);
 
 #[derive(Deserialize)]
 struct Claims {
@@ -34,10 +37,16 @@ struct Claims {
     exp: i64,
 }
 
-/// A text that is no pass, is somebody else's, or is over.
+/// Why a pass lets nobody in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("is no valid pass of this account")]
-pub struct NotAPass;
+pub enum PassError {
+    /// It is none, is somebody else's, or is over.
+    #[error("is no valid pass of this account")]
+    NotValid,
+    /// Nobody knows: its key could not be read.
+    #[error("the keys of passes cannot be read")]
+    KeysAway,
+}
 
 /// Verifies passes. Clones share the keys.
 #[derive(Clone, Debug)]
@@ -48,8 +57,18 @@ pub struct PassVerifier {
 struct Inner {
     source: JwksSource,
     validation: Validation,
-    keys: RwLock<Keys>,
-    last_refresh: AsyncMutex<Option<Stopwatch>>,
+    known: RwLock<Known>,
+    /// Somebody has a pass of an unknown key.
+    wanted: Notify,
+    /// The keys were read, or could not be.
+    looked: Notify,
+}
+
+#[derive(Default)]
+struct Known {
+    keys: Keys,
+    /// Whether the last reading failed, or none was made yet.
+    away: bool,
 }
 
 impl std::fmt::Debug for Inner {
@@ -62,8 +81,7 @@ impl std::fmt::Debug for Inner {
 }
 
 impl PassVerifier {
-    /// Reads the keys when the first pass comes, and then again and again in a task. While they cannot be read no pass is valid, and
-    /// everything else goes on.
+    /// Reads the keys again and again in a task. While they cannot be read no pass is valid, and everything else goes on.
     #[must_use]
     pub fn start(source: JwksSource, tasks: &Tasks) -> Self {
         let mut validation = Validation::new(Algorithm::EdDSA);
@@ -72,84 +90,110 @@ impl PassVerifier {
         // The audience is the answer. Time is compared below, to the second: a slot outlives its pass by what clocks may differ.
         validation.validate_aud = false;
         validation.validate_exp = false;
+        let known = Known {
+            keys: Keys::new(),
+            away: true,
+        };
         let verifier = Self {
             inner: Arc::new(Inner {
                 source,
                 validation,
-                keys: RwLock::default(),
-                last_refresh: AsyncMutex::new(None),
+                known: RwLock::new(known),
+                wanted: Notify::new(),
+                looked: Notify::new(),
             }),
         };
         let refreshing = verifier.clone();
         tasks.keep_running("pass keys", move |stop| {
             let verifier = refreshing.clone();
-            async move {
-                while !stop.is_cancelled() {
-                    tokio::select! {
-                        () = stop.cancelled() => {}
-                        () = tokio::time::sleep(REFRESH) => verifier.refresh().await,
-                    }
-                }
-            }
+            async move { verifier.keep(stop).await }
         });
         verifier
     }
 
     /// What `account_id` was let into by this pass.
-    pub async fn verify(&self, text: &str, account_id: Uuid) -> Result<Uuid, NotAPass> {
+    pub async fn verify(&self, text: &str, account_id: Uuid) -> Result<Uuid, PassError> {
         if text.len() > PASS_BYTES_MAX {
-            return Err(NotAPass);
+            return Err(PassError::NotValid);
         }
         let kid = decode_header(text).ok().and_then(|header| header.kid);
-        let kid = kid.ok_or(NotAPass)?;
-        if !self.knows(&kid) {
-            self.refresh().await;
+        let kid = kid.ok_or(PassError::NotValid)?;
+        let looked = self.inner.looked.notified();
+        if !self.known().keys.contains_key(&kid) {
+            self.inner.wanted.notify_one();
+            // Whoever gives up waiting changes nothing: the keys are read by a task of their own.
+            drop(tokio::time::timeout(LOOK_MAX, looked).await);
         }
-        let claims = self.read(text, &kid).ok_or(NotAPass)?;
-        let owner = id::parse(&claims.sub).ok_or(NotAPass)?;
-        if owner != account_id || clock::now().timestamp() >= claims.exp {
-            return Err(NotAPass);
+        let known = self.known();
+        let Some(key) = known.keys.get(&kid) else {
+            return Err(if known.away {
+                PassError::KeysAway
+            } else {
+                PassError::NotValid
+            });
+        };
+        let claims = decode::<Claims>(text, key, &self.inner.validation);
+        let claims = claims.map_err(|_| PassError::NotValid)?.claims;
+        let owner = id::parse(&claims.sub);
+        if owner != Some(account_id) || clock::now().timestamp() >= claims.exp {
+            return Err(PassError::NotValid);
         }
-        id::parse(&claims.aud).ok_or(NotAPass)
+        id::parse(&claims.aud).ok_or(PassError::NotValid)
     }
 
-    fn knows(&self, kid: &str) -> bool {
-        let keys = self
-            .inner
-            .keys
+    fn known(&self) -> RwLockReadGuard<'_, Known> {
+        self.inner
+            .known
             .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        keys.contains_key(kid)
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn read(&self, text: &str, kid: &str) -> Option<Claims> {
-        let keys = self
-            .inner
-            .keys
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        let decoded = decode::<Claims>(text, keys.get(kid)?, &self.inner.validation);
-        Some(decoded.ok()?.claims)
-    }
-
-    /// Reads the keys unless that was tried a moment ago. When it fails the old keys stay.
-    async fn refresh(&self) {
-        let mut last = self.inner.last_refresh.lock().await;
-        if last.is_some_and(|last| last.elapsed() < REFRESH_MIN) {
-            return;
+    async fn keep(&self, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            self.look().await;
+            self.inner.looked.notify_waiters();
+            let again = async {
+                tokio::time::sleep(LOOK_MIN).await;
+                let rest = async {
+                    // While there are none, somebody who comes finds them as soon as they are there.
+                    let pause = if self.known().away {
+                        LOOK_MIN
+                    } else {
+                        LOOK_EVERY
+                    };
+                    tokio::time::sleep(pause).await;
+                };
+                tokio::select! {
+                    () = rest => {}
+                    () = self.inner.wanted.notified() => {}
+                }
+            };
+            tokio::select! {
+                () = again => {}
+                () = stop.cancelled() => {}
+            }
         }
-        *last = Some(Stopwatch::start());
-        match jwks::read(&self.inner.source).await {
+    }
+
+    /// Reads the keys; when that fails the old ones stay. Told once.
+    async fn look(&self) {
+        let read = jwks::read(&self.inner.source).await;
+        let mut known = self
+            .inner
+            .known
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        match read {
             Ok(keys) => {
-                *self
-                    .inner
-                    .keys
-                    .write()
-                    .unwrap_or_else(PoisonError::into_inner) = keys;
+                let away = false;
+                *known = Known { keys, away };
             }
             Err(error) => {
-                let error = chain(&error);
-                warn!(error, "the keys of passes were not read: {error}");
+                if !known.away {
+                    let error = chain(&error);
+                    warn!(error, "the keys of passes were not read: {error}");
+                }
+                known.away = true;
             }
         }
     }
@@ -190,7 +234,7 @@ mod tests {
         let good = signed(&key, PASS_ISSUER, show_id, account_id, 60);
         assert_eq!(
             verifier.verify(&good, account_id).await,
-            Err(NotAPass),
+            Err(PassError::KeysAway),
             "no keys yet"
         );
 
@@ -217,7 +261,7 @@ mod tests {
         ] {
             assert_eq!(
                 verifier.verify(&text, caller).await,
-                Err(NotAPass),
+                Err(PassError::NotValid),
                 "{text}"
             );
         }
