@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use mesh::identity::{NotAPass, PassVerifier, QUEUE_PASS};
+use mesh::identity::{PassError, PassVerifier, QUEUE_PASS};
 use mesh::pg::Database;
 use proto::usher::booking::v1 as pb;
 use proto::usher::booking::v1::inventory_service_server::InventoryService;
@@ -17,10 +17,17 @@ use crate::app::reads;
 use crate::domain::hold::Hold;
 use crate::domain::inventory::Command;
 
-/// Passes of one request that are looked at: a basket has no more shows.
-const PASSES_MAX: usize = 16;
+/// Passes of one request that are looked at: one for each line.
+const PASSES_MAX: usize = 64;
 /// Scope of partners who sell to people of their own.
 const SELL: &str = "sell";
+
+/// What the passes of a request say.
+#[derive(Debug, Default)]
+struct Admitted {
+    shows: BTreeSet<Uuid>,
+    wrong: Option<PassError>,
+}
 
 /// Answers InventoryService.
 #[derive(Clone, Debug)]
@@ -36,22 +43,23 @@ pub struct InventoryApi {
 }
 
 impl InventoryApi {
-    /// Shows whose waiting room let the caller in.
-    async fn admitted<T>(
-        &self,
-        request: &Request<T>,
-        account_id: Uuid,
-    ) -> Result<BTreeSet<Uuid>, Status> {
-        let mut admitted = BTreeSet::new();
+    /// Shows whose waiting room let the caller in, and what is wrong with a pass that was shown. That matters only to whoever needs one.
+    async fn admitted<T>(&self, request: &Request<T>, account_id: Uuid) -> Admitted {
+        let mut admitted = Admitted::default();
         let passes = request.metadata().get_all(QUEUE_PASS).iter();
         for pass in passes.take(PASSES_MAX) {
-            let (Ok(text), Some(verifier)) = (pass.to_str(), &self.passes) else {
-                return Err(sale::bad_pass(NotAPass));
+            let verified = match (pass.to_str(), &self.passes) {
+                (Ok(text), Some(verifier)) => verifier.verify(text, account_id).await,
+                _ => Err(PassError::NotValid),
             };
-            let show_id = verifier.verify(text, account_id).await;
-            admitted.insert(show_id.map_err(sale::bad_pass)?);
+            match verified {
+                Ok(show_id) => {
+                    admitted.shows.insert(show_id);
+                }
+                Err(error) => admitted.wrong = Some(error),
+            }
         }
-        Ok(admitted)
+        admitted
     }
 
     async fn answer(&self, hold: &Hold) -> Result<pb::Hold, Status> {
@@ -80,12 +88,16 @@ impl InventoryService for InventoryApi {
         let sells = account.scopes.iter().any(|scope| scope == SELL);
         let mut wanted = convert::hold_units(request.get_ref(), account.account_id, sells)
             .map_err(status::invalid)?;
-        wanted.admitted = self.admitted(&request, account.account_id).await?;
+        let admitted = self.admitted(&request, account.account_id).await;
+        // A pass is for the person who waited: with it a partner would serve any number of others.
+        if wanted.buyer_reference.is_none() {
+            wanted.admitted = admitted.shows;
+        }
         let held = self
             .inventory
             .submit(Command::Hold(wanted))
             .await
-            .map_err(sale::not_held)?;
+            .map_err(|failure| sale::not_let_in(failure, admitted.wrong))?;
         let hold = Some(self.answer(&held).await?);
         Ok(Response::new(pb::HoldUnitsResponse { hold }))
     }

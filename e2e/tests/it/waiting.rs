@@ -185,6 +185,12 @@ async fn a_show_with_a_waiting_room_is_sold_to_those_it_lets_in() {
     assert_eq!(stolen.reason(), "QUEUE_PASS_NOT_VALID", "{}", stolen.text);
     let held = mesh.ask(&hold(&buyer, 1).pass(&pass)).await;
     assert_eq!(held.at("/hold/state"), "HOLD_STATE_HELD");
+    // Repeated with another key it is asked for again; with its own it is the same hold, whatever became of the pass.
+    let key = id::new();
+    let mine = hold(&buyer, 3).key(key);
+    let first = mesh.ask(&mine.clone().pass(&pass)).await;
+    let again = mesh.ask(&mine.pass("over")).await;
+    assert_eq!(again.at("/hold/holdId"), first.at("/hold/holdId"));
     // A pass of another show opens nothing here.
     let quiet = id::new();
     open_room(&mesh, quiet, 1).await;

@@ -2,11 +2,11 @@
 
 use std::convert::Infallible;
 
-use mesh::identity::NotAPass;
+use mesh::identity::PassError;
 use mesh::pg::TxError;
 use mesh::status::{
-    INVALID_REQUEST, OVERLOADED, REQUEST_ID_REUSED, REQUEST_IN_PROGRESS, Reason, Refusal,
-    Violations, internal,
+    DEPENDENCY_DOWN, INVALID_REQUEST, OVERLOADED, REQUEST_ID_REUSED, REQUEST_IN_PROGRESS, Reason,
+    Refusal, Violations, internal,
 };
 use tonic::{Code, Status};
 
@@ -306,11 +306,22 @@ fn rejected(rejection: &Rejection) -> Status {
     told.into()
 }
 
-/// A pass that lets nobody in is told, rather than taken for none: its owner would wait again.
-pub(in crate::grpc) fn bad_pass(error: NotAPass) -> Status {
-    QUEUE_PASS_NOT_VALID
-        .refuse(format!("usher-queue-pass {error}"))
-        .into()
+/// The same for HoldUnits. A pass that says nothing is told to whoever needs one, rather than taken for none: its owner would wait again.
+pub(in crate::grpc) fn not_let_in(failure: Failure, wrong: Option<PassError>) -> Status {
+    match (&failure, wrong) {
+        (Failure::Rejected(Rejection::QueuePassRequired(_)), Some(PassError::NotValid)) => {
+            QUEUE_PASS_NOT_VALID
+                .refuse("usher-queue-pass is no valid pass of this account")
+                .into()
+        }
+        (Failure::Rejected(Rejection::QueuePassRequired(_)), Some(PassError::KeysAway)) => {
+            DEPENDENCY_DOWN
+                .refuse("the keys of passes cannot be read")
+                .retry_after(DOWN_RETRY)
+                .into()
+        }
+        _ => not_held(failure),
+    }
 }
 
 fn line_wrong(line: usize, field: &str, remedy: &str) -> Status {
