@@ -189,7 +189,7 @@ impl Rooms {
 
     /// Removes the line of an epoch that is over, once every instance has noticed that it is.
     fn forget(&self, old: Arc<Live>) {
-        let tasks = &self.inner.parts.tasks;
+        let (rooms, tasks) = (self.clone(), &self.inner.parts.tasks);
         let stop = tasks.stopping();
         tasks.spawn("forget a line", async move {
             tokio::select! {
@@ -198,6 +198,12 @@ impl Rooms {
                 () = stop.cancelled() => return,
             }
             let (room, view) = (old.room(), old.view());
+            // An operator may have opened it again meanwhile.
+            match rooms.read(room.show_id).await {
+                Ok(Some(now)) if now.epoch > room.epoch => {}
+                Ok(Some(now)) if now.phase(mesh::clock::now()) == Phase::Closed => {}
+                Ok(_) | Err(_) => return,
+            }
             if let Err(error) = old.line().forget(&view, room.buckets).await {
                 let error = chain(&error);
                 warn!(show_id = %room.show_id, error, "the line of epoch {} stays in Redis: {error}", room.epoch);
@@ -223,8 +229,12 @@ impl Rooms {
         let database = self.inner.parts.database.background();
         let (now, known) = (mesh::clock::now(), self.all());
         let since = now - AFTER_CLOSE;
+        let room_for = ROOMS_MAX.saturating_sub(i64::try_from(known.len()).unwrap_or(i64::MAX));
         let read = async move |connection: &mut Connection| {
-            store::rooms::alive(connection, since, &known, ROOMS_MAX).await
+            let mut rooms = store::rooms::of(connection, &known).await?;
+            let new = store::rooms::alive(connection, since, &known, room_for.max(0)).await?;
+            rooms.extend(new);
+            Ok(rooms)
         };
         let rooms = database.read(read).await?;
         let full = i64::try_from(rooms.len()).is_ok_and(|count| count >= ROOMS_MAX);

@@ -14,6 +14,8 @@ use thiserror::Error;
 
 /// Keys of one ring: a new one a month for eight years.
 const KEYS_MAX: usize = 100;
+/// A key is known for so long after it signs no more: longer than any pass lives.
+const AFTER: chrono::Duration = chrono::Duration::minutes(2);
 /// What a key for tickets is derived for.
 const TICKETS: &[u8] = b"usher waiting ticket 1";
 /// What a key for accounts in Redis is derived for.
@@ -153,9 +155,9 @@ impl KeyRing {
         youngest.ok_or(KeysError::NoneSigns(now))
     }
 
-    /// Keys that are not retired at `now`, those of the future included.
+    /// Keys that a valid pass may be signed with at `now`, those of the future included.
     pub fn known(&self, now: DateTime<Utc>) -> impl Iterator<Item = &Keys> {
-        self.keys.iter().filter(move |key| !key.is_retired(now))
+        self.keys.iter().filter(move |key| !key.is_over(now))
     }
 
     pub(super) fn of_id(&self, key_id: u16, now: DateTime<Utc>) -> Option<&Keys> {
@@ -175,6 +177,11 @@ impl KeyRing {
 impl Keys {
     fn is_retired(&self, now: DateTime<Utc>) -> bool {
         self.valid_until.is_some_and(|until| until <= now)
+    }
+
+    /// What it signed last has ended, too.
+    fn is_over(&self, now: DateTime<Utc>) -> bool {
+        self.valid_until.is_some_and(|until| until + AFTER <= now)
     }
 }
 
@@ -235,7 +242,8 @@ pub(super) mod tests {
             [1, 1, 2, 2]
         );
         assert_eq!(ring.known(at(0)).count(), 2);
-        assert_eq!(ring.known(at(100)).count(), 1);
+        assert_eq!(ring.known(at(100)).count(), 2, "its last passes are out");
+        assert_eq!(ring.known(at(220)).count(), 1);
         assert!(matches!(ring.signer(at(-1)), Err(KeysError::NoneSigns(_))));
     }
 

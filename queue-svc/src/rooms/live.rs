@@ -126,6 +126,7 @@ impl Live {
     /// How long it has been closed.
     pub(super) fn idle_since(&self, now: DateTime<Utc>) -> chrono::Duration {
         if self.room().phase(now) != Phase::Closed {
+            self.closed_ms.store(0, Ordering::Relaxed);
             return chrono::Duration::zero();
         }
         let ms = now.timestamp_millis();

@@ -162,8 +162,18 @@ pub async fn list(
     read_all(rows)
 }
 
-/// Rooms whose line has to be looked after: those that are not closed, or were by their schedule after `since`, and whatever else is `known`.
-/// Where there are more than `limit`, those that were ordered to be open come first, then the newest.
+/// These rooms.
+pub async fn of(connection: &mut AsyncPgConnection, show_ids: &[Uuid]) -> QueryResult<Vec<Room>> {
+    let rows: Vec<(RoomRow, Counters)> = room::table
+        .filter(room::show_id.eq_any(show_ids))
+        .select((RoomRow::as_select(), COUNTERS))
+        .load(connection)
+        .await?;
+    read_all(rows)
+}
+
+/// Further rooms whose line has to be looked after: those that are not closed, or were by their schedule after `since`, without the `known`
+/// ones. Where there are more than `limit`, those that were ordered to be open come first, then the newest.
 pub async fn alive(
     connection: &mut AsyncPgConnection,
     since: DateTime<Utc>,
@@ -175,7 +185,7 @@ pub async fn alive(
         .ne(word(State::Closed))
         .and(open.assume_not_null());
     let rows: Vec<(RoomRow, Counters)> = room::table
-        .filter(alive.or(room::show_id.eq_any(known)))
+        .filter(alive.and(room::show_id.ne_all(known)))
         .order((
             room::state.eq(word(State::Open)).desc(),
             room::create_time.desc(),

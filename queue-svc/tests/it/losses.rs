@@ -256,3 +256,27 @@ async fn no_pass_is_told_before_the_replicas_know_it() {
     };
     gated.lose().await;
 }
+
+#[tokio::test]
+async fn nothing_happens_in_an_epoch_that_is_over() {
+    let show_id = mesh::id::new();
+    let line = |epoch| Line::new(redis(), library(), show_id, epoch, None);
+    let (old, new) = (line(1), line(2));
+    old.recover(1, Duration::ZERO, blocks(0)).await.unwrap();
+    old.configure(1, &settings(1)).await.unwrap();
+    let (_, told) = old.join(1, 10, &[joiner(1)]).await.unwrap();
+    let spot = told[0].spot.unwrap();
+    new.recover(2, HOLD, blocks(1_000)).await.unwrap();
+    let renewed = old.claim(1, &[spot]).await;
+    assert!(matches!(renewed, Err(LineError::Fenced(_))), "{renewed:?}");
+    // An instance that began to take the old one over before it heard of the new one.
+    let late = old.recover(3, HOLD, blocks(2_000)).await;
+    assert!(matches!(late, Err(LineError::Fenced(_))), "{late:?}");
+    for line in [old, new] {
+        let stage = Stage {
+            redis: redis(),
+            line,
+        };
+        stage.lose().await;
+    }
+}

@@ -60,6 +60,24 @@ local function drop(P, lane, seq)
   end
 end
 
+-- Ends a place, whatever it is: an offer is free at once, a pass that is out keeps its slot to its end.
+local function vacate(P, lane, seq)
+  local name = member(lane, seq)
+  drop(P, lane, seq)
+  if call('GETBIT', P .. 'g:' .. lane .. ':' .. chunk_of(seq), seq % CHUNK) == 1 then
+    call('SETBIT', P .. 'g:' .. lane .. ':' .. chunk_of(seq), seq % CHUNK, 0)
+  end
+  call('ZREM', P .. 'late', name)
+  call('ZREM', P .. 'grace', name)
+  local held = any_slot(P, name)
+  if held and held.kind == 'o' then
+    call('ZREM', P .. 'slots', name)
+    call('HDEL', P .. 'info', name)
+  elseif held and held.kind == 'p' then
+    call('HSET', P .. 'info', name, 'l:' .. held.pass .. ':' .. int(held.exp) .. ':' .. int(held.session))
+  end
+end
+
 -- Whether an account joined anew after a loss, from another tab, and waits: the place of before is the better one.
 local function is_newcomer(P, what, lane, seq, old_lane, old)
   local first = call('HMGET', P .. 'm', 's0:' .. lane, 's0:' .. old_lane)

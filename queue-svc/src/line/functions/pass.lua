@@ -53,6 +53,11 @@ function F.renew(keys, args)
     local name = member(lane, seq)
     local held = slot(P, name, now)
     if now < settings.hold and exp > now and session > now and (not held or held.kind == 'o' or (held.kind == 'p' and held.pass < pass)) then
+      -- Another tab may have joined anew meanwhile: one account, one place.
+      local known = number(call('HGET', P .. 'd:' .. args[i + 1], args[i]))
+      if known > 0 and known ~= seq * 8 + lane then
+        vacate(P, known % 8, math.floor(known / 8))
+      end
       call('HSET', P .. 'd:' .. args[i + 1], args[i], int(seq * 8 + lane))
       drop(P, lane, seq)
       call('SETBIT', P .. 'g:' .. lane .. ':' .. chunk_of(seq), seq % CHUNK, 0)
@@ -84,21 +89,6 @@ function F.leave(keys, args)
   local now = clock(P)
   local lane = tonumber(args[2])
   local seq = tonumber(args[3])
-  local chunk = chunk_of(seq)
-  local bit = seq % CHUNK
-  local name = member(lane, seq)
-  drop(P, lane, seq)
-  if call('GETBIT', P .. 'g:' .. lane .. ':' .. chunk, bit) == 1 then
-    call('SETBIT', P .. 'g:' .. lane .. ':' .. chunk, bit, 0)
-  end
-  call('ZREM', P .. 'late', name)
-  call('ZREM', P .. 'grace', name)
-  local held = any_slot(P, name)
-  if held and held.kind == 'o' then
-    call('ZREM', P .. 'slots', name)
-    call('HDEL', P .. 'info', name)
-  elseif held and held.kind == 'p' then
-    call('HSET', P .. 'info', name, 'l:' .. held.pass .. ':' .. int(held.exp) .. ':' .. int(held.session))
-  end
+  vacate(P, lane, seq)
   return { 'OK', int(now) }
 end

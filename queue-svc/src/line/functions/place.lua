@@ -3,6 +3,8 @@
 -- KEYS[1] is <prefix>m. Every other key has the same prefix, and with it the same hash tag. Lanes are 1 general, 2 presale, 3 access;
 -- the late line has people of all of them. A place is (lane, seq); seq counts from 0 in its lane and is never issued twice in an epoch.
 --
+--   The newest epoch stands beside them, in <prefix without the epoch>epoch: nothing of an older one happens any more.
+--
 --   m           hash   fence, generation, settings, bucket, per lane: s next seq, hw end of the reserved numbers, h head, n live,
 --                      x admitted so far, wc credit of the lane in the sharing out
 --   a:L:c       bits   waiting and there, of the numbers [c * 65536, (c + 1) * 65536) of lane L
@@ -59,8 +61,19 @@ local function int(value)
   return string.format('%.0f', value)
 end
 
--- Why nothing may change: this server is not the one the room was set up on, or the caller belongs to an older generation.
+-- The key of the newest epoch of the room, and the epoch that P belongs to.
+local function epoch_of(P)
+  local room_prefix, epoch = string.match(P, '^(.*:)(%d+):$')
+  return room_prefix .. 'epoch', tonumber(epoch)
+end
+
+-- Why nothing may change: this server is not the one the room was set up on, the room has a newer epoch, or the caller belongs to an older
+-- generation.
 local function refusal(P, generation)
+  local newest, epoch = epoch_of(P)
+  if number(call('GET', newest)) > epoch then
+    return { 'FENCED', '0' }
+  end
   local room = call('HMGET', P .. 'm', 'fence', 'gen')
   if not room[1] or room[1] ~= fence(P) then
     return { 'FENCED', room[2] or '0' }

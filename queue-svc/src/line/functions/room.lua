@@ -24,18 +24,21 @@ function F.configure(keys, args)
   return { 'OK' }
 end
 
+-- Nothing of older epochs happens any more, whoever has not heard of this one: their passes end before anybody is admitted here.
 -- recover: generation hold_ms then for each lane the first number and the end of the reserved ones. The room belongs to this server from
 -- now on; nobody is admitted until every pass that could be out has ended.
 function F.recover(keys, args)
   local P = prefix(keys)
+  local newest, epoch = epoch_of(P)
+  if number(call('GET', newest)) > epoch then
+    return { 'FENCED', '0' }
+  end
   local room = call('HMGET', P .. 'm', 'fence', 'gen')
   if tonumber(args[1]) <= number(room[2]) then
     return { 'OLD', room[2] }
   end
   local now = clock(P)
-  -- Nothing of the epoch before happens any more, whoever has not heard of this one: its passes end before anybody is admitted here.
-  local room_prefix, epoch = string.match(P, '^(.*:)(%d+):$')
-  call('HDEL', room_prefix .. int(tonumber(epoch) - 1) .. ':m', 'fence')
+  call('SET', newest, int(epoch))
   call('HSET', P .. 'm', 'fence', fence(P), 'gen', args[1], 'hold', int(now + tonumber(args[2])), 'tok', '0', 'tok_t', int(now), 'version', '0')
   for lane = 1, LANES do
     local first = args[1 + 2 * lane]

@@ -151,7 +151,13 @@ impl Model {
         };
         let valid = shown.pass_ends > self.now && shown.ends > self.now;
         if self.now < self.hold && valid && older {
-            self.accounts.insert(account, spot);
+            if let Some(other) = self
+                .accounts
+                .insert(account, spot)
+                .filter(|other| *other != spot)
+            {
+                self.leave(other);
+            }
             self.waiting.remove(&spot);
             self.gone.remove(&spot);
             self.grace.remove(&spot);
