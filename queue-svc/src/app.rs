@@ -1,5 +1,6 @@
 //! Use cases.
 
 pub mod answer;
+mod guest;
 pub mod manage;
 pub mod wait;

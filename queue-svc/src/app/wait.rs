@@ -1,8 +1,5 @@
 //! What people in line do: join, poll, claim, renew, leave.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use chrono::{DateTime, Utc};
 use mesh::clock;
 use mesh::pg::{Connection, Database};
@@ -11,14 +8,14 @@ use tracing::warn;
 use uuid::Uuid;
 
 use super::answer::{Answer, Place, Refusal};
+use super::guest::{Guest, one, unavailable};
 use crate::credentials::KeyRing;
 use crate::credentials::pass::Pass;
 use crate::credentials::ticket::{Ticket, tag};
 use crate::domain::lane::{Lane, Spot};
-use crate::domain::pace;
-use crate::domain::room::{Phase, Room};
-use crate::line::{Asker, Joiner, LineError, Session, Standing, Told};
-use crate::rooms::{Found, Live, Rooms};
+use crate::domain::room::Phase;
+use crate::line::{Asker, Joiner, Session, Standing, Told};
+use crate::rooms::{Found, Rooms};
 use crate::store;
 
 /// The use cases of people. Clones share everything.
@@ -30,15 +27,6 @@ pub struct Waiting {
     pub database: Database,
     /// Keys of tickets and passes.
     pub ring: KeyRing,
-}
-
-/// Somebody at the door of a room.
-struct Guest {
-    account_id: Uuid,
-    live: Arc<Live>,
-    room: Arc<Room>,
-    phase: Phase,
-    now: DateTime<Utc>,
 }
 
 impl Waiting {
@@ -162,6 +150,10 @@ impl Waiting {
         if told.standing == Standing::Ended && self.adoptable(&guest, &ticket).await?.is_some() {
             told = self.touch(&guest, ticket.spot, true).await?;
         }
+        if let Standing::Admitted(_) = told.standing {
+            // A pass is told by calls alone that wait for the replicas.
+            return self.pass_of(&guest, &ticket).await;
+        }
         self.tell(&guest, (told, guest.room.generation), Some(&ticket), shown)
             .await
     }
@@ -182,15 +174,19 @@ impl Waiting {
     ) -> Result<Answer, Refusal> {
         let guest = self.guest(show_id, account_id).await?;
         let ticket = self.ticket(&guest, ticket)?;
+        self.pass_of(&guest, &ticket).await
+    }
+
+    async fn pass_of(&self, guest: &Guest, ticket: &Ticket) -> Result<Answer, Refusal> {
         let claimed = guest
             .live
             .line()
             .claim(guest.room.generation, &[ticket.spot])
             .await;
-        let told = one(&guest, claimed)?;
+        let told = one(guest, claimed)?;
         match told.standing {
             Standing::Admitted(_) => {
-                self.tell(&guest, (told, guest.room.generation), Some(&ticket), 0)
+                self.tell(guest, (told, guest.room.generation), Some(ticket), 0)
                     .await
             }
             // The room recovers; the offer waits.
@@ -317,80 +313,6 @@ impl Waiting {
             session_ends: time(session.ends),
         })
     }
-}
-
-impl Guest {
-    fn outside(&self) -> Answer {
-        let place = match self.phase {
-            Phase::NotYetOpen => Place::NotYetOpen,
-            _ => Place::Closed,
-        };
-        self.answer(place, None, 1)
-    }
-
-    /// Where a place is that waits, as it is shown and as it is.
-    fn waiting(&self, spot: Spot, told: Told, shown: u64) -> (Place, u64) {
-        let view = self.live.view();
-        let (position, late) = match view.position(spot) {
-            Some(found) => found,
-            // Came a moment ago: behind everybody whom the view has.
-            None if told.standing == Standing::Waiting => (view.lane(spot.lane).live + 1, false),
-            None => (view.late() + 1, true),
-        };
-        let shown = match shown {
-            0 => position,
-            _ if late => position,
-            shown => position.min(shown),
-        };
-        let wait = self.live.speed().wait(position);
-        let place = Place::Waiting {
-            position: shown,
-            late,
-            wait,
-        };
-        (place, position)
-    }
-
-    /// How long somebody at `position` may be silent; spread, so that people do not come in waves.
-    fn pause(&self, position: u64) -> Duration {
-        let plan = &self.room.plan;
-        let pause = pace::pause(position, plan.rate, self.phase, plan.silence);
-        let spread = pause.mul_f64(pace::JITTER);
-        pause.saturating_sub(spread) + mesh::random::jitter(spread * 2)
-    }
-
-    /// The line does not answer: whoever stands far away is told to come back later than whoever is next.
-    fn away(&self, spot: Spot) -> Refusal {
-        let position = self.live.view().position(spot);
-        Refusal::Unavailable(self.pause(position.map_or(1, |(position, _)| position)))
-    }
-
-    fn answer(&self, place: Place, spot: Option<Spot>, position: u64) -> Answer {
-        Answer {
-            place,
-            spot,
-            ticket: None,
-            live: self.live.view().live(),
-            poll_after: self.pause(position),
-            paused: self.phase == Phase::Paused,
-            open_time: self.room.plan.open_time.filter(|time| *time > self.now),
-        }
-    }
-}
-
-fn one(guest: &Guest, answer: Result<(i64, Vec<Told>), LineError>) -> Result<Told, Refusal> {
-    let (_, told) = answer.map_err(|error| unavailable(guest, &error))?;
-    told.into_iter().next().ok_or_else(Refusal::soon)
-}
-
-fn unavailable(guest: &Guest, error: &LineError) -> Refusal {
-    warn!(
-        error = chain(error),
-        "the line does not answer: {}",
-        chain(error)
-    );
-    guest.live.suspect(error);
-    Refusal::soon()
 }
 
 fn time(ms: i64) -> DateTime<Utc> {

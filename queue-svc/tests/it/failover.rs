@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use mesh::config::Secret;
 use mesh::redis::{CallError, Redis, Wait};
-use queue_svc::domain::lane::Block;
+use queue_svc::domain::lane::{Block, Lane, Spot};
 use queue_svc::domain::settings::{Mode, Settings};
-use queue_svc::line::{Line, LineError, library};
+use queue_svc::line::{Line, LineError, Standing, library};
 use redis::Pipeline;
 use uuid::Uuid;
 
@@ -82,6 +82,17 @@ impl Server {
         self.run(&["REPLICAOF", "NO", "ONE"]).await.unwrap();
     }
 
+    fn url(&self) -> Secret {
+        Secret::new(format!("redis://127.0.0.1:{}", self.port))
+    }
+
+    /// It stops to answer anybody.
+    fn silence(&self) {
+        let pid = self.child.id().to_string();
+        let stopped = Command::new("kill").args(["-STOP", &pid]).status().unwrap();
+        assert!(stopped.success());
+    }
+
     fn line(&self, show_id: Uuid, wait: Option<Wait>) -> Line {
         Line::new(self.redis.clone(), library(), show_id, 1, wait)
     }
@@ -145,6 +156,55 @@ async fn a_promoted_replica_is_another_server_with_everybody_in_line() {
         spots(&told),
         "what was answered was replicated"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pass_that_was_issued_elsewhere_is_not_told_again_before_the_replicas_know_it() {
+    let (primary, replica) = (Server::start().await, Server::start().await);
+    replica.follow(&primary).await;
+    let show_id = mesh::id::new();
+    let line = primary.line(show_id, None);
+    set_up(&line).await;
+    // A bucket begins empty.
+    until("somebody is let in", async || {
+        line.admit(1, 10).await.unwrap();
+        let (_, told) = line.join(1, 10_000_000, &[joiner(1)]).await.unwrap();
+        let spot = told[0].spot.unwrap();
+        let (_, told) = line.claim(1, &[spot]).await.unwrap();
+        matches!(told[0].standing, Standing::Admitted(_)).then_some(())
+    })
+    .await;
+    replica.silence();
+    let wait = Wait {
+        replicas: 1,
+        timeout: Duration::from_millis(100),
+    };
+    let other = Line::new(
+        Redis::open(&primary.url()).unwrap(),
+        library(),
+        show_id,
+        1,
+        Some(wait),
+    );
+    let again = other.join(1, 10_000_000, &[joiner(1)]).await;
+    assert!(is_unknown(&again), "{again:?}");
+    let fresh = Line::new(
+        Redis::open(&primary.url()).unwrap(),
+        library(),
+        show_id,
+        1,
+        Some(wait),
+    );
+    let spot = Spot {
+        lane: Lane::General,
+        seq: 0,
+    };
+    let claimed = fresh.claim(1, &[spot]).await;
+    assert!(is_unknown(&claimed), "{claimed:?}");
+}
+
+fn is_unknown<T>(answer: &Result<T, LineError>) -> bool {
+    matches!(answer, Err(LineError::Call(CallError::Unknown(_))))
 }
 
 #[tokio::test(flavor = "multi_thread")]

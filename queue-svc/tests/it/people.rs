@@ -258,3 +258,28 @@ async fn who_leaves_makes_room_in_front_of_the_others() {
     );
     instance.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_call_tells_a_pass_that_the_replicas_do_not_know() {
+    let home = Home::new().await;
+    let (open, gated) = (home.start().await, home.start_gated(1).await);
+    let show_id = open.room(&home, settings(1)).await;
+    let insider = mesh::id::new();
+    let inside = open.enter(&home, show_id, insider).await;
+    let (ticket, pass) = (inside.ticket.as_str(), inside.pass.as_str());
+    until("the other instance has the room", async || {
+        (gated.stats(&home, show_id).await.slots == 1).then_some(())
+    })
+    .await;
+    for refused in [
+        gated.poll(&home, show_id, insider, ticket).await,
+        gated.claim(&home, show_id, insider, ticket).await,
+        gated.renew(&home, show_id, insider, pass).await,
+    ] {
+        assert_eq!(reason(&refused.unwrap_err()), "LINE_UNAVAILABLE");
+    }
+    let told = open.poll(&home, show_id, insider, ticket).await.unwrap();
+    assert_eq!(told.pass, pass, "without a gate it is told");
+    open.stop().await;
+    gated.stop().await;
+}

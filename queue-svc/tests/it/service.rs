@@ -68,6 +68,11 @@ impl Home {
     }
 
     pub(crate) async fn start(&self) -> Instance {
+        self.start_gated(0).await
+    }
+
+    /// An instance that tells a pass when so many replicas of Redis know of it; the stack has none.
+    pub(crate) async fn start_gated(&self, wait_replicas: u32) -> Instance {
         let loopback: SocketAddr = "127.0.0.1:0".parse().unwrap();
         let server = ServerConfig {
             listen: loopback,
@@ -90,7 +95,7 @@ impl Home {
             database_url: self.storage.url().clone(),
             redis_url: Secret::new(redis_url()),
             keys: self.folder.join("queue-keys.json").display().to_string(),
-            wait_replicas: 0,
+            wait_replicas,
             timings: Timings::test(),
         };
         let (shutdown, owner) = (CancellationToken::new(), Tasks::new());

@@ -1,0 +1,102 @@
+//! Somebody at the door of a room, and what can be said from memory.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use mesh::status::chain;
+use tracing::warn;
+use uuid::Uuid;
+
+use super::answer::{Answer, Place, Refusal};
+use crate::domain::lane::Spot;
+use crate::domain::pace;
+use crate::domain::room::{Phase, Room};
+use crate::line::{LineError, Standing, Told};
+use crate::rooms::Live;
+
+/// Somebody at the door of a room.
+pub(super) struct Guest {
+    pub(super) account_id: Uuid,
+    pub(super) live: Arc<Live>,
+    pub(super) room: Arc<Room>,
+    pub(super) phase: Phase,
+    pub(super) now: DateTime<Utc>,
+}
+
+impl Guest {
+    pub(super) fn outside(&self) -> Answer {
+        let place = match self.phase {
+            Phase::NotYetOpen => Place::NotYetOpen,
+            _ => Place::Closed,
+        };
+        self.answer(place, None, 1)
+    }
+
+    /// Where a place is that waits, as it is shown and as it is.
+    pub(super) fn waiting(&self, spot: Spot, told: Told, shown: u64) -> (Place, u64) {
+        let view = self.live.view();
+        let (position, late) = match view.position(spot) {
+            Some(found) => found,
+            // Came a moment ago: behind everybody whom the view has.
+            None if told.standing == Standing::Waiting => (view.lane(spot.lane).live + 1, false),
+            None => (view.late() + 1, true),
+        };
+        let shown = match shown {
+            0 => position,
+            _ if late => position,
+            shown => position.min(shown),
+        };
+        let wait = self.live.speed().wait(position);
+        let place = Place::Waiting {
+            position: shown,
+            late,
+            wait,
+        };
+        (place, position)
+    }
+
+    /// How long somebody at `position` may be silent; spread, so that people do not come in waves.
+    pub(super) fn pause(&self, position: u64) -> Duration {
+        let plan = &self.room.plan;
+        let pause = pace::pause(position, plan.rate, self.phase, plan.silence);
+        let spread = pause.mul_f64(pace::JITTER);
+        pause.saturating_sub(spread) + mesh::random::jitter(spread * 2)
+    }
+
+    /// The line does not answer: whoever stands far away is told to come back later than whoever is next.
+    pub(super) fn away(&self, spot: Spot) -> Refusal {
+        let position = self.live.view().position(spot);
+        Refusal::Unavailable(self.pause(position.map_or(1, |(position, _)| position)))
+    }
+
+    pub(super) fn answer(&self, place: Place, spot: Option<Spot>, position: u64) -> Answer {
+        Answer {
+            place,
+            spot,
+            ticket: None,
+            live: self.live.view().live(),
+            poll_after: self.pause(position),
+            paused: self.phase == Phase::Paused,
+            open_time: self.room.plan.open_time.filter(|time| *time > self.now),
+        }
+    }
+}
+
+pub(super) fn one(
+    guest: &Guest,
+    answer: Result<(i64, Vec<Told>), LineError>,
+) -> Result<Told, Refusal> {
+    let (_, told) = answer.map_err(|error| unavailable(guest, &error))?;
+    told.into_iter().next().ok_or_else(Refusal::soon)
+}
+
+pub(super) fn unavailable(guest: &Guest, error: &LineError) -> Refusal {
+    warn!(
+        error = chain(error),
+        "the line does not answer: {}",
+        chain(error)
+    );
+    guest.live.suspect(error);
+    Refusal::soon()
+}
