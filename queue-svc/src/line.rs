@@ -88,7 +88,7 @@ pub enum LineError {
 #[derive(Clone, Debug)]
 pub struct Line {
     redis: Redis,
-    library: Library,
+    functions: Library,
     meta: String,
     wait: Option<Wait>,
 }
@@ -106,7 +106,7 @@ impl Line {
         let meta = format!("usher:queue:{{{show_id}}}:{epoch}:m");
         Self {
             redis,
-            library,
+            functions: library,
             meta,
             wait,
         }
@@ -331,7 +331,7 @@ impl Line {
 
     async fn call(&self, function: Function, args: Args) -> Result<Vec<RedisValue>, LineError> {
         let keys = [self.meta.as_str()];
-        let reply = self.redis.call(&self.library, function, &keys, &args.0);
+        let reply = self.redis.call(&self.functions, function, &keys, &args.0);
         checked(reply.await?)
     }
 
@@ -345,7 +345,7 @@ impl Line {
         let keys = [self.meta.as_str()];
         let call = self
             .redis
-            .call_replicated(&self.library, function, &keys, &args.0, wait);
+            .call_replicated(&self.functions, function, &keys, &args.0, wait);
         let (reply, replicas) = call.await?;
         let reply = checked(reply)?;
         if replicas < wait.replicas {

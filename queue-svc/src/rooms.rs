@@ -48,7 +48,7 @@ pub struct Parts {
     /// Where lines are.
     pub redis: Redis,
     /// Functions of lines.
-    pub library: Library,
+    pub functions: Library,
     /// Replicas that must know of a pass before it is told.
     pub wait: Option<Wait>,
     /// Owner of the loops.
@@ -164,7 +164,7 @@ impl Rooms {
         let parts = &self.inner.parts;
         let line = Line::new(
             parts.redis.clone(),
-            parts.library.clone(),
+            parts.functions.clone(),
             room.show_id,
             room.epoch,
             parts.wait,

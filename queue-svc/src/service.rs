@@ -86,7 +86,7 @@ pub async fn serve_on(
     let rooms = Rooms::start(Parts {
         database: database.clone(),
         redis,
-        library: library(),
+        functions: library(),
         wait,
         tasks: tasks.clone(),
     });

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use jsonwebtoken::{Algorithm, Header, Validation, decode, decode_header, encode};
+use mesh::identity::PASS_ISSUER;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use uuid::Uuid;
@@ -10,8 +11,6 @@ use super::keys::{KeyRing, KeysError};
 use crate::domain::lane::{Lane, Spot};
 use crate::line::Session;
 
-/// Who issues passes.
-pub const ISSUER: &str = "usher-queue";
 /// Longest text that is looked at as a pass.
 const PASS_CHARS_MAX: usize = 1_024;
 
@@ -76,7 +75,7 @@ impl Pass {
         header.kid = Some(key.kid());
         let Spot { lane, seq } = self.spot;
         let claims = Claims {
-            iss: ISSUER.to_owned(),
+            iss: PASS_ISSUER.to_owned(),
             aud: self.show_id.to_string(),
             sub: self.account_id.to_string(),
             exp: self.session.pass_ends / 1_000,
@@ -122,7 +121,7 @@ fn read(text: &str, ring: &KeyRing, show_id: Uuid, now: DateTime<Utc>) -> Option
     let header = decode_header(text).ok()?;
     let key = ring.of_kid(&header.kid?, now)?;
     let mut validation = Validation::new(Algorithm::EdDSA);
-    validation.set_issuer(&[ISSUER]);
+    validation.set_issuer(&[PASS_ISSUER]);
     validation.set_audience(&[show_id]);
     // Compared above with the caller's clock.
     validation.validate_exp = false;

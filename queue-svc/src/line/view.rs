@@ -192,7 +192,11 @@ impl Line {
 
     async fn view(&self, args: Args) -> Result<Vec<RedisValue>, LineError> {
         let keys = [self.meta.as_str()];
-        match self.redis.call(&self.library, VIEW, &keys, &args.0).await? {
+        match self
+            .redis
+            .call(&self.functions, VIEW, &keys, &args.0)
+            .await?
+        {
             RedisValue::Array(reply) => Ok(reply),
             other => Err(LineError::Protocol(format!("{other:?}"))),
         }

@@ -97,7 +97,7 @@ async fn a_verifier_needs_nothing_but_the_published_keys() {
     let verifying = jsonwebtoken::DecodingKey::from_ed_components(&key.x).unwrap();
     let mut rules = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::EdDSA);
     rules.set_audience(&[show_id]);
-    rules.set_issuer(&[queue_svc::credentials::pass::ISSUER]);
+    rules.set_issuer(&[mesh::identity::PASS_ISSUER]);
     let verified =
         jsonwebtoken::decode::<serde_json::Value>(&inside.pass, &verifying, &rules).unwrap();
     assert_eq!(verified.claims["sub"], insider.to_string());
