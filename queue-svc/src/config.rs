@@ -1,4 +1,4 @@
-//! Configuration, read once: mesh's variables for a server and its database, and those of Redis, keys and replicas.
+//! Configuration, read once: mesh's variables, and those of Redis, keys and replicas.
 
 use mesh::config::{self, Reader, Secret, Unreadable, Variable};
 use mesh::server::ServerConfig;
@@ -22,15 +22,25 @@ pub const WAIT_REPLICAS: Variable = Variable::with_default(
     "replicas of Redis that have to know of a pass before it is told; set all of them where a replica may be promoted",
 );
 
-/// Every variable that it reads; no broker's, it has none.
+/// Streams of Watch.
+pub const STREAMS_MAX: Variable = Variable::with_default(
+    "USHER_QUEUE_STREAMS_MAX",
+    "20000",
+    "people who watch their places on one instance; more are told to poll",
+);
+
+/// Every variable that it reads.
 pub const VARIABLES: &[&Variable] = &[
     &config::LISTEN,
     &config::ADMIN_LISTEN,
     &config::ADDR_FILE,
     &config::DATABASE_URL,
+    &config::AMQP_URL,
+    &config::AMQP_PREFIX,
     &REDIS_URL,
     &QUEUE_KEYS,
     &WAIT_REPLICAS,
+    &STREAMS_MAX,
     &config::JWKS,
     &config::JWT_ISSUER,
     &config::JWT_AUDIENCE,
@@ -48,12 +58,18 @@ pub struct Config {
     pub server: ServerConfig,
     /// Its database.
     pub database_url: Secret,
+    /// Its broker.
+    pub amqp_url: Secret,
+    /// What its queues and exchanges are prefixed with.
+    pub amqp_prefix: String,
     /// Its Redis.
     pub redis_url: Secret,
     /// File of the keys.
     pub keys: String,
     /// Replicas that must know of a pass.
     pub wait_replicas: u32,
+    /// Streams of Watch on this instance.
+    pub streams_max: usize,
     /// Timers.
     pub timings: Timings,
 }
@@ -64,14 +80,22 @@ impl Config {
         let server = ServerConfig::read(reader);
         let (database_url, redis_url) =
             (reader.read(&config::DATABASE_URL), reader.read(&REDIS_URL));
+        let (amqp_url, amqp_prefix) = (
+            reader.read(&config::AMQP_URL),
+            reader.read_optional(&config::AMQP_PREFIX),
+        );
         let (keys, wait_replicas) = (reader.read(&QUEUE_KEYS), reader.read(&WAIT_REPLICAS));
+        let streams_max = reader.read(&STREAMS_MAX);
         let timings = reader.read(&config::TIMINGS);
         Ok(Self {
             server: server?,
             database_url: database_url?,
+            amqp_url: amqp_url?,
+            amqp_prefix: amqp_prefix?.unwrap_or_default(),
             redis_url: redis_url?,
             keys: keys?,
             wait_replicas: wait_replicas?,
+            streams_max: streams_max?,
             timings: timings?,
         })
     }

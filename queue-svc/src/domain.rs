@@ -2,5 +2,7 @@
 
 pub mod lane;
 pub mod pace;
+pub mod plan;
 pub mod room;
 pub mod settings;
+pub mod stock;

@@ -21,8 +21,8 @@ pub use crate::domain::settings::{Millis, Mode, Settings, Silence};
 pub use reply::{Session, Standing};
 pub use terms::{Admitted, Asker, Joiner, Tag, Told};
 
-const FUNCTIONS: [Function; 12] = [
-    CONFIGURE, RECOVER, RESERVE, JOIN, TOUCH, ADMIT, CLAIM, RENEW, LEAVE, BEAT, REAP, VIEW,
+const FUNCTIONS: [Function; 13] = [
+    CONFIGURE, RECOVER, RESERVE, JOIN, TOUCH, ADMIT, CLAIM, RENEW, LEAVE, DEPART, BEAT, REAP, VIEW,
 ];
 const CONFIGURE: Function = Function("configure");
 const RECOVER: Function = Function("recover");
@@ -33,6 +33,7 @@ const ADMIT: Function = Function("admit");
 const CLAIM: Function = Function("claim");
 const RENEW: Function = Function("renew");
 const LEAVE: Function = Function("leave");
+const DEPART: Function = Function("depart");
 const BEAT: Function = Function("beat");
 const REAP: Function = Function("reap");
 const VIEW: Function = Function("view");
@@ -245,6 +246,19 @@ impl Line {
         let mut args = Args::of(generation);
         args.spot(spot);
         self.call(LEAVE, args).await.map(drop)
+    }
+
+    /// Ends sessions of accounts that began by a time: passes are not renewed any more.
+    pub async fn depart(
+        &self,
+        generation: u64,
+        departed: &[(Tag, Millis)],
+    ) -> Result<(), LineError> {
+        let mut args = Args::of(generation);
+        for (tag, time) in departed {
+            args.tag(tag).number(time);
+        }
+        self.call(DEPART, args).await.map(drop)
     }
 
     /// Notes who of a chunk was heard from: one bit each, the first number in the highest bit of the first byte.

@@ -3,6 +3,7 @@
 //! happens, whoever calls them and how often.
 
 mod beats;
+mod departures;
 mod joins;
 mod keep;
 mod live;
@@ -14,14 +15,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use mesh::clock::to_timestamp;
 use mesh::pg::{Connection, Database, TxError};
 use mesh::redis::{Library, Redis, Wait};
 use mesh::status::chain;
 use mesh::tasks::Tasks;
+use mesh::{outbox, pg};
+use proto::usher::queue::events::v1::RoomOpened;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use uuid::Uuid;
 
+use crate::credentials::KeyRing;
 use crate::domain::room::{Phase, Room};
 use crate::line::Line;
 use crate::store;
@@ -51,6 +56,8 @@ pub struct Parts {
     pub functions: Library,
     /// Replicas that must know of a pass before it is told.
     pub wait: Option<Wait>,
+    /// Knows accounts as lines know them.
+    pub ring: KeyRing,
     /// Owner of the loops.
     pub tasks: Tasks,
 }
@@ -102,6 +109,11 @@ impl Rooms {
         tasks.keep_running("rooms", move |stop| {
             let rooms = keeper.clone();
             async move { rooms.keep(stop).await }
+        });
+        let departing = rooms.clone();
+        tasks.keep_running("departures", move |stop| {
+            let rooms = departing.clone();
+            async move { departures::run(rooms.clone(), rooms.inner.parts.ring.clone(), stop).await }
         });
         rooms
     }
@@ -234,9 +246,11 @@ impl Rooms {
             let mut rooms = store::rooms::of(connection, &known).await?;
             let new = store::rooms::alive(connection, since, &known, room_for.max(0)).await?;
             rooms.extend(new);
-            Ok(rooms)
+            let shows: Vec<Uuid> = rooms.iter().map(|room| room.show_id).collect();
+            let stocks = store::stock::of(connection, &shows).await?;
+            Ok((rooms, stocks))
         };
-        let rooms = database.read(read).await?;
+        let (rooms, mut stocks) = database.read(read).await?;
         let full = i64::try_from(rooms.len()).is_ok_and(|count| count >= ROOMS_MAX);
         if full != self.inner.full.swap(full, Ordering::Relaxed) && full {
             warn!(
@@ -244,7 +258,11 @@ impl Rooms {
             );
         }
         for room in rooms {
-            self.apply(room);
+            if room.phase(now) == Phase::Open && !room.opening_told {
+                tell_opening(&database, room.show_id).await?;
+            }
+            let stock = stocks.remove(&room.show_id);
+            self.apply(room).set_stock(stock);
         }
         let mut live = self
             .inner
@@ -264,11 +282,32 @@ impl Rooms {
     }
 
     fn all(&self) -> Vec<Uuid> {
+        let rooms = self.everything();
+        rooms.iter().map(|live| live.room().show_id).collect()
+    }
+
+    /// Every room that is looked after.
+    fn everything(&self) -> Vec<Arc<Live>> {
         let live = self
             .inner
             .live
             .read()
             .unwrap_or_else(PoisonError::into_inner);
-        live.keys().copied().collect()
+        live.values().map(|entry| Arc::clone(&entry.live)).collect()
     }
+}
+
+/// Tells others that a room opened, once.
+async fn tell_opening(database: &Database, show_id: Uuid) -> Result<(), TxError<Infallible>> {
+    let work = async move |connection: &mut Connection| {
+        if store::shows::tell_opening(connection, show_id).await? {
+            let event = RoomOpened {
+                show_id: show_id.to_string(),
+                open_time: Some(to_timestamp(pg::now(connection).await?)),
+            };
+            outbox::append(connection, &event, show_id).await?;
+        }
+        Ok(())
+    };
+    database.transaction("room opened", work).await
 }

@@ -1,8 +1,11 @@
 //! Rows and the database: functions that take a connection, never the pool.
 
+pub mod invitations;
 pub mod places;
 pub mod rooms;
 mod schema;
+pub mod shows;
+pub mod stock;
 
 use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 

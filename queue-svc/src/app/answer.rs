@@ -32,6 +32,8 @@ pub struct Answer {
     pub paused: bool,
     /// When admission starts.
     pub open_time: Option<DateTime<Utc>>,
+    /// Admissions a second that the room allows.
+    pub rate: u32,
 }
 
 /// Where somebody stands.
@@ -45,6 +47,8 @@ pub enum Place {
         late: bool,
         /// Waits that half and nine of ten keep below.
         wait: Option<(Duration, Duration)>,
+        /// Whether they wait for something.
+        outlook: Outlook,
     },
     /// It is their turn.
     Offered {
@@ -66,6 +70,23 @@ pub enum Place {
     NotYetOpen,
     /// The room takes nobody.
     Closed,
+    /// No place: everything is sold.
+    SoldOut,
+    /// No place: far more people wait than there is left for.
+    Overloaded,
+    /// A newer stream watches.
+    TakenOver,
+}
+
+/// What somebody waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outlook {
+    /// What is left, as far as anybody knows.
+    Open,
+    /// What is left serves fewer than stand in front.
+    Unlikely,
+    /// What is returned: everything is sold.
+    SoldOut,
 }
 
 /// Why somebody was refused. Nothing was changed.
@@ -89,6 +110,15 @@ pub enum Refusal {
     /// Nothing to claim.
     #[error("it is not this ticket's turn")]
     NoOffer,
+    /// No invitation of theirs.
+    #[error("the invitation is unknown, or somebody else's")]
+    Invitation,
+    /// Too many watch.
+    #[error("too many people watch; poll")]
+    Crowded,
+    /// This instance stops.
+    #[error("this instance stops; watch again")]
+    Stopping,
     /// The session is over.
     #[error("the session is over")]
     SessionOver,

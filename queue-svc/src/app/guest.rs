@@ -8,7 +8,7 @@ use mesh::status::chain;
 use tracing::warn;
 use uuid::Uuid;
 
-use super::answer::{Answer, Place, Refusal};
+use super::answer::{Answer, Outlook, Place, Refusal};
 use crate::domain::lane::Spot;
 use crate::domain::pace;
 use crate::domain::room::{Phase, Room};
@@ -33,13 +33,29 @@ impl Guest {
         self.answer(place, None, 1)
     }
 
+    /// Whether everything is sold while the room would take people.
+    pub(super) fn is_sold_out(&self) -> bool {
+        self.room.sold_out && !matches!(self.phase, Phase::NotYetOpen | Phase::Closed)
+    }
+
+    fn outlook(&self, position: u64) -> Outlook {
+        if self.is_sold_out() {
+            return Outlook::SoldOut;
+        }
+        let stock = self.live.stock();
+        match stock {
+            Some(stock) if stock.is_beyond(position) => Outlook::Unlikely,
+            _ => Outlook::Open,
+        }
+    }
+
     /// Where a place is that waits, as it is shown and as it is.
     pub(super) fn waiting(&self, spot: Spot, told: Told, shown: u64) -> (Place, u64) {
         let view = self.live.view();
         let (position, late) = match view.position(spot) {
             Some(found) => found,
-            // Came a moment ago: behind everybody whom the view has.
-            None if told.standing == Standing::Waiting => (view.lane(spot.lane).live + 1, false),
+            // Came a moment ago: behind whoever came before them in the same moment, too.
+            None if told.standing == Standing::Waiting => (view.position_of_newcomer(spot), false),
             None => (view.late() + 1, true),
         };
         let shown = match shown {
@@ -47,11 +63,17 @@ impl Guest {
             _ if late => position,
             shown => position.min(shown),
         };
-        let wait = self.live.speed().wait(position);
+        let outlook = self.outlook(position);
+        let wait = self
+            .live
+            .speed()
+            .wait(position)
+            .filter(|_| outlook != Outlook::SoldOut);
         let place = Place::Waiting {
             position: shown,
             late,
             wait,
+            outlook,
         };
         (place, position)
     }
@@ -59,7 +81,12 @@ impl Guest {
     /// How long somebody at `position` may be silent; spread, so that people do not come in waves.
     pub(super) fn pause(&self, position: u64) -> Duration {
         let plan = &self.room.plan;
-        let pause = pace::pause(position, plan.rate, self.phase, plan.silence);
+        let phase = if self.is_sold_out() {
+            Phase::Paused
+        } else {
+            self.phase
+        };
+        let pause = pace::pause(position, plan.rate, phase, plan.silence);
         let spread = pause.mul_f64(pace::JITTER);
         pause.saturating_sub(spread) + mesh::random::jitter(spread * 2)
     }
@@ -79,6 +106,7 @@ impl Guest {
             poll_after: self.pause(position),
             paused: self.phase == Phase::Paused,
             open_time: self.room.plan.open_time.filter(|time| *time > self.now),
+            rate: self.room.plan.rate,
         }
     }
 }

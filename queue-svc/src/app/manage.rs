@@ -7,7 +7,10 @@ use mesh::pg::{Connection, Database, DomainError, TxError};
 use thiserror::Error;
 use uuid::Uuid;
 
-use crate::domain::room::{Closed, Order, Plan, Room};
+use super::follow::with_stock;
+use crate::domain::lane::Lane;
+use crate::domain::plan::Plan;
+use crate::domain::room::{Closed, Order, Phase, Room};
 use crate::rooms::Rooms;
 use crate::store;
 
@@ -17,6 +20,9 @@ pub enum Refusal {
     /// No such room.
     #[error("this show has no waiting room")]
     NoRoom,
+    /// Another seller's.
+    #[error("the show belongs to another seller, or was not published yet")]
+    NotYours,
     /// A closed room stays so.
     #[error(transparent)]
     Closed(#[from] Closed),
@@ -33,6 +39,26 @@ impl DomainError for Refusal {}
 /// Why a use case did not do what was asked, or may not have.
 pub type Error = TxError<Refusal>;
 
+/// Who runs rooms.
+#[derive(Clone, Copy, Debug)]
+pub enum Operator {
+    /// Every room.
+    Admin,
+    /// Those of this seller's shows.
+    Seller(Uuid),
+}
+
+impl Operator {
+    /// Whether this is one of theirs.
+    pub fn may(self, owner: Option<Uuid>) -> Result<(), Refusal> {
+        match self {
+            Self::Admin => Ok(()),
+            Self::Seller(seller_id) if owner == Some(seller_id) => Ok(()),
+            Self::Seller(_) => Err(Refusal::NotYours),
+        }
+    }
+}
+
 /// What is wanted of a room.
 #[derive(Clone, Debug)]
 pub enum Wish {
@@ -40,6 +66,8 @@ pub enum Wish {
     Plan(Box<Plan>),
     /// Another state.
     Order(Order),
+    /// Invitations to a lane, by these digests.
+    Invite(Lane, Vec<[u8; 32]>),
 }
 
 /// A wish and who has it.
@@ -49,6 +77,8 @@ pub struct Command {
     pub key: Key,
     /// What was asked, for replays.
     pub hash: RequestHash,
+    /// Who.
+    pub operator: Operator,
     /// Room.
     pub show_id: Uuid,
     /// Why.
@@ -99,19 +129,29 @@ impl Managing {
     }
 
     /// A room.
-    pub async fn get(&self, show_id: Uuid) -> Result<Room, Error> {
+    pub async fn get(&self, operator: Operator, show_id: Uuid) -> Result<Room, Error> {
         let read = async move |connection: &mut Connection| {
             store::rooms::find(connection, show_id, false).await
         };
         let room = self.database.read(read).await.map_err(widen)?;
-        room.ok_or_else(|| Refusal::NoRoom.into())
+        let room = room.ok_or(Refusal::NoRoom)?;
+        operator.may(room.seller_id)?;
+        Ok(room)
     }
 
-    /// Rooms by show.
-    pub async fn list(&self, page: PageRequest<Uuid>) -> Result<Page<Room, Uuid>, Error> {
+    /// Rooms by show, those that the operator runs.
+    pub async fn list(
+        &self,
+        operator: Operator,
+        page: PageRequest<Uuid>,
+    ) -> Result<Page<Room, Uuid>, Error> {
         let (after, limit) = (page.after, page.fetch());
+        let seller = match operator {
+            Operator::Admin => None,
+            Operator::Seller(seller_id) => Some(seller_id),
+        };
         let read = async move |connection: &mut Connection| {
-            store::rooms::list(connection, after, limit).await
+            store::rooms::list(connection, seller, after, limit).await
         };
         let rooms = self.database.read(read).await.map_err(widen)?;
         Ok(page.cut(rooms, |room| room.show_id))
@@ -120,16 +160,29 @@ impl Managing {
 
 async fn change(connection: &mut Connection, command: &Command) -> Result<Room, Error> {
     let known = store::rooms::find(connection, command.show_id, true).await?;
+    if let Some(room) = &known {
+        command.operator.may(room.seller_id)?;
+    }
     let changed = match (&command.wish, known) {
         (Wish::Plan(plan), None) => {
-            let room = Room::new(command.show_id, plan.as_ref().clone());
+            let owner = store::shows::owner(connection, command.show_id).await?;
+            command.operator.may(owner)?;
+            let room = Room::new(command.show_id, owner, plan.as_ref().clone());
+            let room = with_stock(connection, room).await?;
             if store::rooms::insert(connection, &room).await? {
                 return Ok(room);
             }
             // Somebody else made it this moment: it is locked by the next try.
             return Err(TxError::Conflict);
         }
-        (Wish::Order(_), None) => return Err(Refusal::NoRoom.into()),
+        (Wish::Order(_) | Wish::Invite(..), None) => return Err(Refusal::NoRoom.into()),
+        (Wish::Invite(lane, digests), Some(room)) => {
+            if room.phase(mesh::clock::now()) == Phase::Closed {
+                return Err(Refusal::Closed(Closed).into());
+            }
+            store::invitations::insert(connection, room.show_id, *lane, digests).await?;
+            return Ok(room);
+        }
         (Wish::Plan(plan), Some(room)) => room.planned(plan.as_ref().clone()),
         (Wish::Order(order), Some(room)) => room.ordered(*order),
     };

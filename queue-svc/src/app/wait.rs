@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::answer::{Answer, Place, Refusal};
 use super::guest::{Guest, one, unavailable};
 use crate::credentials::KeyRing;
+use crate::credentials::invitation::{CODE_CHARS, digest_of};
 use crate::credentials::pass::Pass;
 use crate::credentials::ticket::{Ticket, tag};
 use crate::domain::lane::{Lane, Spot};
@@ -69,6 +70,7 @@ impl Waiting {
         account_id: Uuid,
         ticket: Option<&str>,
         shown: u64,
+        invitation: Option<&str>,
     ) -> Result<Answer, Refusal> {
         let guest = self.guest(show_id, account_id).await?;
         let ticket = ticket.map(|text| self.ticket(&guest, text)).transpose()?;
@@ -78,13 +80,20 @@ impl Waiting {
         if early || guest.phase == Phase::Closed {
             return Ok(guest.outside());
         }
+        if guest.is_sold_out() && ticket.is_none() {
+            return Ok(guest.answer(Place::SoldOut, None, 1));
+        }
+        let lane = match invitation {
+            Some(code) => self.invited(&guest, code).await?,
+            None => Lane::General,
+        };
         let adopt = match ticket {
             Some(ticket) => self.adoptable(&guest, &ticket).await?,
             None => None,
         };
         let joiner = Joiner {
             tag: self.tag(&guest),
-            lane: Lane::General,
+            lane,
             adopt,
         };
         let (told, generation) = guest.live.join(joiner).await?;
@@ -92,6 +101,19 @@ impl Waiting {
         let same = ticket.is_some_and(|ticket| told.spot == Some(ticket.spot));
         let shown = if same { shown } else { 0 };
         self.tell(&guest, (told, generation), None, shown).await
+    }
+
+    /// The lane that a code invites to. It is the account's from now on, also when no place is given.
+    async fn invited(&self, guest: &Guest, code: &str) -> Result<Lane, Refusal> {
+        if code.len() != CODE_CHARS {
+            return Err(Refusal::Invitation);
+        }
+        let (show_id, account_id, digest) = (guest.room.show_id, guest.account_id, digest_of(code));
+        let work = async move |connection: &mut Connection| {
+            Ok(store::invitations::take(connection, show_id, digest, account_id).await?)
+        };
+        let lane = self.database.transaction("use an invitation", work).await?;
+        lane.ok_or(Refusal::Invitation)
     }
 
     fn tag(&self, guest: &Guest) -> crate::line::Tag {
@@ -258,6 +280,9 @@ impl Waiting {
             }
             // Settings are on their way to the line, or numbers are.
             (Standing::Refused(_) | Standing::Exhausted(_), _) => return Err(Refusal::soon()),
+            (Standing::Full, _) if guest.live.waiting_max() < guest.room.plan.waiting_max => {
+                Place::Overloaded
+            }
             (Standing::Full, _) => return Err(Refusal::Full),
             _ => Place::Ended,
         };
@@ -302,6 +327,7 @@ impl Waiting {
             epoch,
             spot,
             session,
+            strict: guest.room.plan.strict,
         };
         let pass = pass.sign(&self.ring, guest.now).map_err(|error| {
             warn!(error = chain(&error), "no pass can be signed");

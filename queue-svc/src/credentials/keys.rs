@@ -20,6 +20,8 @@ const AFTER: chrono::Duration = chrono::Duration::minutes(2);
 const TICKETS: &[u8] = b"usher waiting ticket 1";
 /// What a key for accounts in Redis is derived for.
 const ACCOUNTS: &[u8] = b"usher account tag 1";
+/// What a key for codes of invitations is derived for.
+const INVITATIONS: &[u8] = b"usher invitation 1";
 
 /// Why a ring cannot be used. Never quotes a seed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -96,6 +98,7 @@ impl Keys {
 pub struct KeyRing {
     keys: Arc<[Keys]>,
     accounts: hmac::Key,
+    invitations: hmac::Key,
 }
 
 impl fmt::Debug for KeyRing {
@@ -118,7 +121,7 @@ impl KeyRing {
             return Err(KeysError::Count);
         }
         let mut keys: Vec<Keys> = Vec::new();
-        let mut accounts: Option<(u16, hmac::Key)> = None;
+        let mut oldest: Option<(u16, Vec<u8>)> = None;
         for (index, key) in file.keys.into_iter().enumerate() {
             let seed = STANDARD
                 .decode(&key.seed)
@@ -128,18 +131,19 @@ impl KeyRing {
             if keys.iter().any(|other| other.key_id == key.key_id) {
                 return Err(KeysError::Twice(index));
             }
-            if accounts
+            keys.push(read(&key, &seed).ok_or(KeysError::Seed(index))?);
+            if oldest
                 .as_ref()
                 .is_none_or(|(oldest, _)| key.key_id < *oldest)
             {
-                accounts = Some((key.key_id, derived(&seed, ACCOUNTS)));
+                oldest = Some((key.key_id, seed));
             }
-            keys.push(read(&key, &seed).ok_or(KeysError::Seed(index))?);
         }
-        let (_, accounts) = accounts.ok_or(KeysError::Count)?;
+        let (_, oldest) = oldest.ok_or(KeysError::Count)?;
         let ring = Self {
             keys: keys.into(),
-            accounts,
+            accounts: derived(&oldest, ACCOUNTS),
+            invitations: derived(&oldest, INVITATIONS),
         };
         ring.signer(now)?;
         Ok(ring)
@@ -171,6 +175,11 @@ impl KeyRing {
     /// Digests accounts for Redis. Of the oldest key, because it must not change while a room has people in it.
     pub(super) const fn accounts(&self) -> &hmac::Key {
         &self.accounts
+    }
+
+    /// Makes codes of invitations. Of the oldest key, so that a repeated order answers the same ones.
+    pub(super) const fn invitations(&self) -> &hmac::Key {
+        &self.invitations
     }
 }
 

@@ -27,6 +27,8 @@ pub struct Pass {
     pub spot: Spot,
     /// Pass and session.
     pub session: Session,
+    /// The sale takes one hold for the place.
+    pub strict: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -43,6 +45,9 @@ struct Claims {
     no: u64,
     /// End of the session, ms.
     ses: i64,
+    /// Absent in most.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    strict: bool,
 }
 
 /// Why a pass was not signed.
@@ -90,6 +95,7 @@ impl Pass {
             seq,
             no: self.session.pass,
             ses: self.session.ends,
+            strict: self.strict,
         };
         Ok(encode(&header, &claims, &key.signing)?)
     }
@@ -141,6 +147,7 @@ fn read(text: &str, ring: &KeyRing, show_id: Uuid, now: DateTime<Utc>) -> Option
             pass_ends: claims.exp.checked_mul(1_000)?,
             ends: claims.ses,
         },
+        strict: claims.strict,
     })
 }
 
@@ -163,6 +170,7 @@ mod tests {
                 pass_ends: at(60).timestamp_millis(),
                 ends: at(900).timestamp_millis() + 123,
             },
+            strict: true,
         }
     }
 

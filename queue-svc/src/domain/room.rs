@@ -1,4 +1,4 @@
-//! What an operator decides about a room, and what the room does at a time.
+//! A room: its plan, what was ordered, and what it does at a time.
 
 use std::time::Duration;
 
@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use thiserror::Error;
 use uuid::Uuid;
 
+use super::plan::Plan;
 use super::settings::{Mode, Settings};
 
 /// How long a pass is good. Short, because nothing takes back a pass that is out: whatever ends a session frees its slot after this time.
@@ -14,18 +15,6 @@ pub const PASS: Duration = Duration::from_secs(60);
 pub const SKEW: Duration = Duration::from_secs(2);
 /// How long nobody is admitted after a loss: until every pass that may be out has ended everywhere.
 pub const HOLD: Duration = Duration::from_secs(64);
-/// Slots of a room: a sorted set of more is no small one any more.
-pub const CAPACITY_MAX: u32 = 1_000_000;
-/// Admissions a second: the ceiling of one Redis core.
-pub const RATE_MAX: u32 = 100_000;
-/// People in a line: 250 MB of Redis.
-pub const WAITING_MAX: u32 = 10_000_000;
-/// Share of a lane.
-pub const WEIGHT_MAX: u32 = 100;
-/// Accounts in a bucket, on average: packed, and found by a short search.
-const BUCKET_ACCOUNTS: u32 = 100;
-/// A small room needs no more buckets than this, a large one no fewer.
-const BUCKETS_MIN: u32 = 64;
 
 /// What was ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,91 +62,6 @@ impl Phase {
 /// Number of values of [`Phase::order`].
 const ORDERS: u64 = 5;
 
-/// What an operator decides.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plan {
-    /// Offers and passes at once.
-    pub capacity: u32,
-    /// Admissions a second.
-    pub rate: u32,
-    /// Admissions at once after a pause.
-    pub burst: u32,
-    /// How long an offer stands.
-    pub offer: Duration,
-    /// How long passes are renewed.
-    pub session: Duration,
-    /// How long a missed turn is kept.
-    pub grace: Duration,
-    /// Shortest period of heartbeats.
-    pub silence: Duration,
-    /// People in line at once.
-    pub waiting_max: u32,
-    /// Shares of general, presale, access and late.
-    pub weights: [u32; 4],
-    /// People join from then on.
-    pub arm_time: Option<DateTime<Utc>>,
-    /// Admission starts.
-    pub open_time: Option<DateTime<Utc>>,
-    /// The room closes.
-    pub close_time: Option<DateTime<Utc>>,
-}
-
-impl Plan {
-    /// Buckets of accounts for a room of this size.
-    #[must_use]
-    pub fn buckets(&self) -> u32 {
-        (self.waiting_max / BUCKET_ACCOUNTS).max(BUCKETS_MIN)
-    }
-
-    /// Every limit that is broken: the field and the remedy.
-    #[must_use]
-    pub fn broken(&self) -> Vec<(&'static str, String)> {
-        let mut broken = Vec::new();
-        let counts = [
-            ("capacity", self.capacity, CAPACITY_MAX),
-            ("rate", self.rate, RATE_MAX),
-            ("burst", self.burst, RATE_MAX),
-            ("waiting_max", self.waiting_max, WAITING_MAX),
-        ];
-        for (field, value, max) in counts {
-            if !(1..=max).contains(&value) {
-                broken.push((field, format!("must be 1..{max}")));
-            }
-        }
-        let times = [
-            ("offer_duration", self.offer, 10, 600),
-            ("session_duration", self.session, 60, 14_400),
-            ("grace_duration", self.grace, 0, 3_600),
-            ("silence_duration", self.silence, 60, 600),
-        ];
-        for (field, value, min, max) in times {
-            if value.subsec_nanos() != 0 || !(min..=max).contains(&value.as_secs()) {
-                broken.push((field, format!("must be {min}..{max} whole seconds")));
-            }
-        }
-        if self
-            .weights
-            .iter()
-            .any(|weight| !(1..=WEIGHT_MAX).contains(weight))
-        {
-            broken.push(("weights", format!("each must be 1..{WEIGHT_MAX}")));
-        }
-        if self.arm_time.is_some() && self.open_time.is_none() {
-            broken.push(("open_time", "set it when arm_time is set".to_owned()));
-        }
-        if self.arm_time > self.open_time && self.open_time.is_some() {
-            broken.push(("arm_time", "must not be after open_time".to_owned()));
-        }
-        if self
-            .close_time
-            .is_some_and(|close| self.open_time.is_some_and(|open| close <= open))
-        {
-            broken.push(("close_time", "must be after open_time".to_owned()));
-        }
-        broken
-    }
-}
-
 /// A waiting room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Room {
@@ -177,6 +81,12 @@ pub struct Room {
     pub version: u64,
     /// Buckets of accounts.
     pub buckets: u32,
+    /// Owner of the show, where it is known.
+    pub seller_id: Option<Uuid>,
+    /// Everything is sold.
+    pub sold_out: bool,
+    /// Whether others were told that it opened.
+    pub opening_told: bool,
 }
 
 /// An order.
@@ -208,7 +118,7 @@ pub struct Closed;
 impl Room {
     /// A new room.
     #[must_use]
-    pub fn new(show_id: Uuid, plan: Plan) -> Self {
+    pub fn new(show_id: Uuid, seller_id: Option<Uuid>, plan: Plan) -> Self {
         Self {
             show_id,
             buckets: plan.buckets(),
@@ -218,6 +128,9 @@ impl Room {
             epoch: 1,
             generation: 0,
             version: 1,
+            seller_id,
+            sold_out: false,
+            opening_told: false,
         }
     }
 
@@ -250,9 +163,12 @@ impl Room {
             // An operator may have put off a room that people had joined already: they keep what they have.
             Phase::NotYetOpen => Mode::Still,
             Phase::Armed => Mode::Armed,
+            // Who is in line keeps the place for what is returned.
+            Phase::Open if self.sold_out => Mode::Paused,
             Phase::Open => Mode::Open,
             Phase::Paused if self.state == State::Draining => Mode::Still,
             Phase::Paused => Mode::Paused,
+            Phase::Draining if self.sold_out => Mode::Still,
             Phase::Draining => Mode::Drain,
             Phase::Closed => Mode::Closed,
         }
@@ -306,6 +222,17 @@ impl Room {
             room.version += 1;
         }
         Ok(room)
+    }
+
+    /// The room after it was heard whether everything of its show is sold.
+    #[must_use]
+    pub fn heard(&self, sold_out: bool) -> Self {
+        let mut room = self.clone();
+        if room.sold_out != sold_out {
+            room.sold_out = sold_out;
+            room.version += 1;
+        }
+        room
     }
 
     /// The room with another plan.

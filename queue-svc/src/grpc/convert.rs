@@ -10,23 +10,14 @@ use proto::usher::queue::v1 as pb;
 use tonic::Status;
 use uuid::Uuid;
 
-use crate::app::answer::{Answer, Place};
+use crate::app::answer::{Answer, Outlook, Place};
 use crate::domain::lane::Lane;
-use crate::domain::room::{Phase, Plan, Room};
+use crate::domain::plan::Plan;
+use crate::domain::room::{Phase, Room};
 use crate::rooms::Live;
 
 /// Longest reason in the audit log, in characters.
 const REASON_MAX: usize = 200;
-/// What an operator who says nothing gets: enough for a map of seats and a payment page.
-const OFFER: Duration = Duration::from_secs(90);
-const SESSION: Duration = Duration::from_secs(900);
-const GRACE: Duration = Duration::from_secs(600);
-/// Two looks at a phone whose screen sleeps.
-const SILENCE: Duration = Duration::from_secs(120);
-const WAITING_MAX: u32 = 1_000_000;
-/// People whose turn was missed are served first, but not alone.
-const LATE_WEIGHT: u32 = 4;
-
 pub(super) fn id(wrong: &mut Violations, field: &str, text: &str) -> Option<Uuid> {
     let id = mesh::id::parse(text);
     if id.is_none() {
@@ -86,24 +77,28 @@ pub(super) fn plan(wrong: &mut Violations, settings: Option<&pb::RoomSettings>) 
         // Refused by its limits below.
         Some(length) => Duration::try_from(*length).unwrap_or(Duration::MAX),
     };
+    let default = Plan::default();
+    let [general, presale, access, late] = default.weights;
     let plan = Plan {
         capacity: settings.capacity,
         rate: settings.rate,
         burst: or(settings.burst, settings.rate),
-        offer: length(settings.offer_duration.as_ref(), OFFER),
-        session: length(settings.session_duration.as_ref(), SESSION),
-        grace: length(settings.grace_duration.as_ref(), GRACE),
-        silence: length(settings.silence_duration.as_ref(), SILENCE),
-        waiting_max: or(settings.waiting_max, WAITING_MAX),
+        offer: length(settings.offer_duration.as_ref(), default.offer),
+        session: length(settings.session_duration.as_ref(), default.session),
+        grace: length(settings.grace_duration.as_ref(), default.grace),
+        silence: length(settings.silence_duration.as_ref(), default.silence),
+        waiting_max: or(settings.waiting_max, default.waiting_max),
         weights: [
-            or(weights.general, 1),
-            or(weights.presale, 1),
-            or(weights.access, 1),
-            or(weights.late, LATE_WEIGHT),
+            or(weights.general, general),
+            or(weights.presale, presale),
+            or(weights.access, access),
+            or(weights.late, late),
         ],
         arm_time,
         open_time,
         close_time,
+        strict: settings.strict,
+        waiting_per_place: or(settings.waiting_per_place, default.waiting_per_place),
     };
     let broken = plan.broken();
     for (field, remedy) in &broken {
@@ -138,11 +133,17 @@ pub(super) fn room(room: &Room, now: DateTime<Utc>) -> pb::Room {
             arm_time: plan.arm_time.map(to_timestamp),
             open_time: plan.open_time.map(to_timestamp),
             close_time: plan.close_time.map(to_timestamp),
+            strict: plan.strict,
+            waiting_per_place: plan.waiting_per_place,
         }),
         phase: phase(room.phase(now)).into(),
         epoch: room.epoch,
         generation: room.generation,
         version: room.version,
+        seller_id: room
+            .seller_id
+            .map_or_else(String::new, |seller_id| seller_id.to_string()),
+        sold_out: room.sold_out,
     }
 }
 
@@ -179,6 +180,7 @@ pub(super) fn stats(live: &Live) -> Result<pb::RoomStats, Status> {
         admissions_per_second: live.speed().per_second(),
         recover_time: (hold > now).then(|| to_timestamp(hold)),
         read_time: Some(to_timestamp(now)),
+        places_left: live.stock().map(|stock| stock.left),
     })
 }
 
@@ -199,8 +201,13 @@ pub(super) fn place(answer: Answer) -> pb::Place {
             position,
             late,
             wait,
+            outlook,
         } => {
-            place.set_state(pb::PlaceState::Waiting);
+            place.set_state(match outlook {
+                Outlook::SoldOut => pb::PlaceState::SoldOut,
+                Outlook::Open | Outlook::Unlikely => pb::PlaceState::Waiting,
+            });
+            place.unlikely = outlook == Outlook::Unlikely;
             place.position = position;
             if late {
                 place.set_lane(pb::Lane::Late);
@@ -225,6 +232,9 @@ pub(super) fn place(answer: Answer) -> pb::Place {
         Place::Ended => place.set_state(pb::PlaceState::Ended),
         Place::NotYetOpen => place.set_state(pb::PlaceState::NotYetOpen),
         Place::Closed => place.set_state(pb::PlaceState::Closed),
+        Place::SoldOut => place.set_state(pb::PlaceState::SoldOut),
+        Place::Overloaded => place.set_state(pb::PlaceState::Overloaded),
+        Place::TakenOver => place.set_state(pb::PlaceState::TakenOver),
     }
     place
 }

@@ -1,7 +1,10 @@
 //! QueueService.
 
+use std::pin::Pin;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures_util::stream::{Stream, StreamExt};
 use mesh::clock;
 use proto::usher::queue::v1 as pb;
 use proto::usher::queue::v1::queue_service_server::QueueService;
@@ -9,12 +12,15 @@ use tonic::{Request, Response, Status};
 
 use super::{account, convert, status};
 use crate::app::wait::Waiting;
+use crate::app::watch::Watching;
 
 /// Answers QueueService.
 #[derive(Clone, Debug)]
 pub struct QueueApi {
     /// The use cases.
     pub waiting: Waiting,
+    /// Streams of them.
+    pub watching: Watching,
 }
 
 #[tonic::async_trait]
@@ -27,9 +33,16 @@ impl QueueService for QueueApi {
         let asked = request.get_ref();
         let show_id = convert::show(&asked.show_id)?;
         let ticket = Some(asked.ticket.as_str()).filter(|ticket| !ticket.is_empty());
+        let invitation = Some(asked.invitation.as_str()).filter(|code| !code.is_empty());
         let joined = self
             .waiting
-            .join(show_id, account.account_id, ticket, asked.shown_position)
+            .join(
+                show_id,
+                account.account_id,
+                ticket,
+                asked.shown_position,
+                invitation,
+            )
             .await;
         let place = Some(convert::place(
             joined.map_err(|refusal| status::waiting(&refusal))?,
@@ -57,6 +70,34 @@ impl QueueService for QueueApi {
             polled.map_err(|refusal| status::waiting(&refusal))?,
         ));
         Ok(Response::new(pb::PollResponse { place }))
+    }
+
+    type WatchStream = Pin<Box<dyn Stream<Item = Result<pb::WatchResponse, Status>> + Send>>;
+
+    async fn watch(
+        &self,
+        request: Request<pb::WatchRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        let account = account(&request)?;
+        let asked = request.into_inner();
+        let show_id = convert::show(&asked.show_id)?;
+        let states = self
+            .watching
+            .watch(
+                show_id,
+                account.account_id,
+                asked.ticket,
+                asked.shown_position,
+            )
+            .await
+            .map_err(|refusal| status::waiting(&refusal))?;
+        let stream = states.map(|answer| match answer {
+            Ok(answer) => Ok(pb::WatchResponse {
+                place: Some(convert::place(answer)),
+            }),
+            Err(refusal) => Err(status::waiting(&refusal)),
+        });
+        Ok(Response::new(Box::pin(stream)))
     }
 
     async fn claim(

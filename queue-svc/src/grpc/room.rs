@@ -1,6 +1,7 @@
 //! RoomService.
 
 use mesh::clock;
+use mesh::identity::Account;
 use mesh::page::{List, SIZE_MAX};
 use mesh::pg::idempotency::{Key, RequestHash};
 use mesh::status::{INVALID_REQUEST, Violations};
@@ -10,15 +11,24 @@ use proto::usher::queue::v1::room_service_server::RoomService;
 use tonic::{Request, Response, Status};
 
 use super::{account, convert, status};
-use crate::app::manage::{Command, Managing, Wish};
-use crate::domain::room::{CAPACITY_MAX, Order, RATE_MAX};
+use crate::app::manage::{Command, Managing, Operator, Wish};
+use crate::credentials::KeyRing;
+use crate::credentials::invitation::{codes, digest_of};
+use crate::domain::lane::Lane;
+use crate::domain::plan::{CAPACITY_MAX, RATE_MAX};
+use crate::domain::room::Order;
 use crate::rooms::Found;
+
+/// Invitations of one order: their codes fit one answer, their rows one statement.
+const INVITATIONS_MAX: u32 = 1_000;
 
 /// Answers RoomService.
 #[derive(Clone, Debug)]
 pub struct RoomApi {
     /// The use cases.
     pub managing: Managing,
+    /// Makes codes of invitations.
+    pub ring: KeyRing,
 }
 
 /// What every order has.
@@ -60,6 +70,7 @@ impl RoomApi {
                 request_id,
             },
             hash: RequestHash::of(request.get_ref()),
+            operator: operator(&account),
             show_id,
             reason,
             wish,
@@ -67,6 +78,14 @@ impl RoomApi {
         let room = self.managing.carry_out(command).await;
         let room = room.map_err(status::managing)?;
         Ok(Some(convert::room(&room, clock::now())))
+    }
+}
+
+fn operator(account: &Account) -> Operator {
+    if account.is_admin() {
+        Operator::Admin
+    } else {
+        Operator::Seller(account.account_id)
     }
 }
 
@@ -100,6 +119,7 @@ asks! {
     FlushRoomRequest = "FlushRoom",
     SetRoomRateRequest = "SetRoomRate",
     SetRoomCapacityRequest = "SetRoomCapacity",
+    CreateInvitationsRequest = "CreateInvitations",
 }
 
 #[tonic::async_trait]
@@ -120,8 +140,10 @@ impl RoomService for RoomApi {
         &self,
         request: Request<pb::GetRoomRequest>,
     ) -> Result<Response<pb::GetRoomResponse>, Status> {
+        let operator = operator(&*account(&request)?);
         let show_id = convert::show(&request.get_ref().show_id)?;
-        let room = self.managing.get(show_id).await.map_err(status::managing)?;
+        let room = self.managing.get(operator, show_id).await;
+        let room = room.map_err(status::managing)?;
         let room = Some(convert::room(&room, clock::now()));
         Ok(Response::new(pb::GetRoomResponse { room }))
     }
@@ -130,6 +152,7 @@ impl RoomService for RoomApi {
         &self,
         request: Request<pb::ListRoomsRequest>,
     ) -> Result<Response<pb::ListRoomsResponse>, Status> {
+        let operator = operator(&*account(&request)?);
         let asked = request.into_inner();
         let list = List::new("ListRooms", &pb::ListRoomsRequest::default());
         let mut wrong = Violations::new();
@@ -142,7 +165,8 @@ impl RoomService for RoomApi {
             },
         );
         let page = wrong.finish(&INVALID_REQUEST, Some(page))?;
-        let page = self.managing.list(page).await.map_err(status::managing)?;
+        let page = self.managing.list(operator, page).await;
+        let page = page.map_err(status::managing)?;
         let now = clock::now();
         Ok(Response::new(pb::ListRoomsResponse {
             rooms: page
@@ -158,6 +182,7 @@ impl RoomService for RoomApi {
         &self,
         request: Request<pb::GetRoomStatsRequest>,
     ) -> Result<Response<pb::GetRoomStatsResponse>, Status> {
+        let operator = operator(&*account(&request)?);
         let show_id = convert::show(&request.get_ref().show_id)?;
         let found = self.managing.rooms.find(show_id).await;
         let live = match found.map_err(status::unread)? {
@@ -165,6 +190,10 @@ impl RoomService for RoomApi {
             Found::Over => return Err(status::over()),
             Found::Nowhere => return Err(status::no_room()),
         };
+        let owner = live.room().seller_id;
+        operator
+            .may(owner)
+            .map_err(|refusal| status::managing(refusal.into()))?;
         let stats = Some(convert::stats(&live)?);
         Ok(Response::new(pb::GetRoomStatsResponse { stats }))
     }
@@ -239,5 +268,41 @@ impl RoomService for RoomApi {
         let wish = capacity.map(|capacity| Wish::Order(Order::SetCapacity(capacity)));
         let room = self.carry_out(&request, wish, wrong).await?;
         Ok(Response::new(pb::SetRoomCapacityResponse { room }))
+    }
+
+    async fn create_invitations(
+        &self,
+        request: Request<pb::CreateInvitationsRequest>,
+    ) -> Result<Response<pb::CreateInvitationsResponse>, Status> {
+        let account_id = account(&request)?.account_id;
+        let body = request.get_ref();
+        let mut wrong = Violations::new();
+        let count = convert::count(&mut wrong, "count", body.count, INVITATIONS_MAX);
+        let lane = match body.lane() {
+            pb::Lane::Presale => Some(Lane::Presale),
+            pb::Lane::Access => Some(Lane::Access),
+            pb::Lane::Unspecified | pb::Lane::General | pb::Lane::Late => {
+                wrong.add("lane", "must be LANE_PRESALE or LANE_ACCESS");
+                None
+            }
+        };
+        let made = || {
+            let (show_id, request_id) = (
+                mesh::id::parse(&body.show_id)?,
+                mesh::id::parse(&body.request_id)?,
+            );
+            let lane = lane?;
+            let codes = codes(&self.ring, show_id, account_id, request_id, lane, count?);
+            Some((lane, codes))
+        };
+        let (wish, codes) = match made() {
+            Some((lane, codes)) => {
+                let digests = codes.iter().map(|code| digest_of(code)).collect();
+                (Some(Wish::Invite(lane, digests)), codes)
+            }
+            None => (None, Vec::new()),
+        };
+        self.carry_out(&request, wish, wrong).await?;
+        Ok(Response::new(pb::CreateInvitationsResponse { codes }))
     }
 }

@@ -59,6 +59,18 @@ pub const NO_OFFER: Reason = Reason::new(
     Code::FailedPrecondition,
     "it is not this ticket's turn, or the turn is over; poll",
 );
+/// Not an invitation of theirs.
+pub const INVITATION_NOT_VALID: Reason = Reason::new(
+    "INVITATION_NOT_VALID",
+    Code::InvalidArgument,
+    "this is no invitation of this show, or another account used it; join without it",
+);
+/// Another seller's.
+pub const ROOM_OF_ANOTHER: Reason = Reason::new(
+    "ROOM_OF_ANOTHER",
+    Code::PermissionDenied,
+    "the show belongs to another seller, or was not published yet",
+);
 /// Not a pass.
 pub const PASS_NOT_VALID: Reason = Reason::new(
     "PASS_NOT_VALID",
@@ -82,6 +94,8 @@ pub const REASONS: &[&Reason] = &[
     &TICKET_OF_ANOTHER,
     &QUEUE_RESET,
     &NO_OFFER,
+    &INVITATION_NOT_VALID,
+    &ROOM_OF_ANOTHER,
     &PASS_NOT_VALID,
     &PASS_EXPIRED,
 ];
@@ -114,6 +128,13 @@ pub(super) fn waiting(refusal: &answer::Refusal) -> Status {
         Refusal::Reset => QUEUE_RESET.refuse(text).into(),
         Refusal::NoOffer => NO_OFFER.refuse(text).into(),
         Refusal::Over => ROOM_CLOSED.refuse(text).into(),
+        Refusal::Invitation => INVITATION_NOT_VALID.refuse(text).into(),
+        Refusal::Crowded => OVERLOADED
+            .refuse(text)
+            .retry_after(RETRY_FULL)
+            .quota("instance", "people who watch")
+            .into(),
+        Refusal::Stopping => LINE_UNAVAILABLE.refuse(text).retry_after(RETRY_SOON).into(),
         Refusal::Unavailable(after) => LINE_UNAVAILABLE.refuse(text).retry_after(*after).into(),
         Refusal::Keys => LINE_UNAVAILABLE
             .refuse(text)
@@ -135,6 +156,7 @@ pub(super) fn managing(error: manage::Error) -> Status {
         let text = refusal.to_string();
         match refusal {
             Refusal::NoRoom => no_room(),
+            Refusal::NotYours => ROOM_OF_ANOTHER.refuse(text).into(),
             Refusal::Closed(_) => ROOM_CLOSED.refuse(text).into(),
             Refusal::RequestIdReused => REQUEST_ID_REUSED.refuse(text).into(),
             Refusal::RequestInProgress => REQUEST_IN_PROGRESS

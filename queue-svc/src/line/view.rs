@@ -102,6 +102,15 @@ impl Chunk {
 }
 
 impl LaneView {
+    /// How many wait with a lower number.
+    fn before(&self, seq: u64) -> u64 {
+        let (index, bit) = (seq / CHUNK, seq % CHUNK);
+        let earlier = self.chunks.range(..index);
+        let earlier: u64 = earlier.map(|(_, chunk)| chunk.count).sum();
+        let chunk = self.chunks.get(&index);
+        earlier + chunk.map_or(0, |chunk| chunk.before(bit))
+    }
+
     /// Every chunk that ever had somebody in it.
     pub(super) fn known_chunks(&self) -> impl Iterator<Item = u64> {
         self.chunks.keys().copied()
@@ -155,18 +164,18 @@ impl View {
     #[must_use]
     pub fn position(&self, spot: Spot) -> Option<(u64, bool)> {
         let lane = self.lane(spot.lane);
-        let (index, bit) = (spot.seq / CHUNK, spot.seq % CHUNK);
-        if let Some(chunk) = lane.chunks.get(&index)
-            && chunk.has(bit)
-        {
-            let earlier: u64 = lane
-                .chunks
-                .range(..index)
-                .map(|(_, chunk)| chunk.count)
-                .sum();
-            return Some((earlier + chunk.before(bit) + 1, false));
+        let chunk = lane.chunks.get(&(spot.seq / CHUNK));
+        if chunk.is_some_and(|chunk| chunk.has(spot.seq % CHUNK)) {
+            return Some((lane.before(spot.seq) + 1, false));
         }
         self.late.get(&spot).map(|before| (before + 1, true))
+    }
+
+    /// The position of somebody who joined after this view, or came back to the place: what it can be at most.
+    #[must_use]
+    pub fn position_of_newcomer(&self, spot: Spot) -> u64 {
+        let lane = self.lane(spot.lane);
+        lane.before(spot.seq) + spot.seq.saturating_sub(lane.next) + 1
     }
 }
 

@@ -91,7 +91,7 @@ pub(super) async fn run(
 async fn give(live: &Live, jobs: Vec<Job>) -> Option<(Lane, Vec<Job>)> {
     let joiners: Vec<Joiner> = jobs.iter().map(|job| job.joiner).collect();
     let room = live.room();
-    let (generation, waiting_max) = (room.generation, room.plan.waiting_max);
+    let (generation, waiting_max) = (room.generation, live.waiting_max());
     let told = match live.line().join(generation, waiting_max, &joiners).await {
         Ok((_, told)) => told,
         Err(error) => {

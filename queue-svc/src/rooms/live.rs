@@ -15,6 +15,7 @@ use super::keep::Keeper;
 use crate::domain::lane::Spot;
 use crate::domain::pace::Speed;
 use crate::domain::room::{Phase, Room};
+use crate::domain::stock::Stock;
 use crate::line::view::View;
 use crate::line::{Joiner, Line, LineError, Told};
 
@@ -24,6 +25,7 @@ pub struct Live {
     room: RwLock<Arc<Room>>,
     view: RwLock<Arc<View>>,
     speed: Mutex<Speed>,
+    stock: Mutex<Option<Stock>>,
     pub(super) beats: Beats,
     joins: Joins,
     line: Line,
@@ -47,6 +49,7 @@ impl Live {
             room: RwLock::new(Arc::new(room)),
             view: RwLock::default(),
             speed: Mutex::default(),
+            stock: Mutex::default(),
             beats: Beats::default(),
             joins,
             line,
@@ -76,6 +79,26 @@ impl Live {
     #[must_use]
     pub fn speed(&self) -> Speed {
         *self.speed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is left of the show, as it was heard a second ago; `None` while not all is known of it.
+    #[must_use]
+    pub fn stock(&self) -> Option<Stock> {
+        *self.stock.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn set_stock(&self, stock: Option<Stock>) {
+        *self.stock.lock().unwrap_or_else(PoisonError::into_inner) = stock;
+    }
+
+    /// As many may wait, by the settings and by what is left.
+    #[must_use]
+    pub fn waiting_max(&self) -> u32 {
+        let plan = &self.room().plan;
+        self.stock().map_or(plan.waiting_max, |stock| {
+            plan.waiting_max
+                .min(stock.waiting_max(plan.waiting_per_place))
+        })
     }
 
     /// The line.

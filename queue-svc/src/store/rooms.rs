@@ -10,7 +10,8 @@ use uuid::Uuid;
 use super::schema::{room, room_lane};
 use super::{corrupt, natural, signed};
 use crate::domain::lane::{Block, Lane};
-use crate::domain::room::{Plan, Room, State};
+use crate::domain::plan::Plan;
+use crate::domain::room::{Room, State};
 
 #[derive(Debug, Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = room, treat_none_as_null = true)]
@@ -31,6 +32,11 @@ struct RoomRow {
     arm_time: Option<DateTime<Utc>>,
     open_time: Option<DateTime<Utc>>,
     close_time: Option<DateTime<Utc>>,
+    seller_id: Option<Uuid>,
+    strict: bool,
+    waiting_per_place: i32,
+    sold_out: bool,
+    opening_told: bool,
 }
 
 /// Counters that only a flush or a recovery changes, and what is fixed for an epoch.
@@ -87,6 +93,11 @@ impl RoomRow {
             arm_time: plan.arm_time,
             open_time: plan.open_time,
             close_time: plan.close_time,
+            seller_id: room.seller_id,
+            strict: plan.strict,
+            waiting_per_place: natural(plan.waiting_per_place)?,
+            sold_out: room.sold_out,
+            opening_told: room.opening_told,
         })
     }
 
@@ -112,6 +123,8 @@ impl RoomRow {
                 arm_time: self.arm_time,
                 open_time: self.open_time,
                 close_time: self.close_time,
+                strict: self.strict,
+                waiting_per_place: natural(self.waiting_per_place)?,
             },
             state: state(&self.state)?,
             paused: self.paused,
@@ -119,6 +132,9 @@ impl RoomRow {
             generation: natural(generation)?,
             version: natural(self.version)?,
             buckets: natural(buckets)?,
+            seller_id: self.seller_id,
+            sold_out: self.sold_out,
+            opening_told: self.opening_told,
         })
     }
 }
@@ -146,19 +162,23 @@ fn read_all(rows: Vec<(RoomRow, Counters)>) -> QueryResult<Vec<Room>> {
         .collect()
 }
 
-/// Rooms by show, those after `after` first.
+/// Rooms by show, those after `after` first; with `seller` this seller's alone.
 pub async fn list(
     connection: &mut AsyncPgConnection,
+    seller: Option<Uuid>,
     after: Option<Uuid>,
     limit: i64,
 ) -> QueryResult<Vec<Room>> {
-    let rows: Vec<(RoomRow, Counters)> = room::table
+    let mut query = room::table
         .filter(room::show_id.gt(after.unwrap_or(Uuid::nil())))
         .order(room::show_id)
         .limit(limit)
         .select((RoomRow::as_select(), COUNTERS))
-        .load(connection)
-        .await?;
+        .into_boxed();
+    if let Some(seller) = seller {
+        query = query.filter(room::seller_id.eq(seller));
+    }
+    let rows: Vec<(RoomRow, Counters)> = query.load(connection).await?;
     read_all(rows)
 }
 

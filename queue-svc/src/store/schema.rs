@@ -22,6 +22,11 @@ diesel::table! {
         open_time -> Nullable<Timestamptz>,
         close_time -> Nullable<Timestamptz>,
         create_time -> Timestamptz,
+        seller_id -> Nullable<Uuid>,
+        strict -> Bool,
+        waiting_per_place -> Integer,
+        sold_out -> Bool,
+        opening_told -> Bool,
     }
 }
 
@@ -39,5 +44,42 @@ diesel::table! {
         epoch -> BigInt,
         lane -> SmallInt,
         seq -> BigInt,
+    }
+}
+
+diesel::table! {
+    show_owner (show_id) {
+        show_id -> Uuid,
+        seller_id -> Uuid,
+    }
+}
+
+diesel::table! {
+    stock (pool_id) {
+        pool_id -> Uuid,
+        show_id -> Uuid,
+        version -> BigInt,
+        room -> BigInt,
+        sold -> BigInt,
+        sales -> BigInt,
+        pools -> Integer,
+    }
+}
+
+diesel::table! {
+    departure (show_id, account_id) {
+        show_id -> Uuid,
+        account_id -> Uuid,
+        depart_time -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    invitation (show_id, digest) {
+        show_id -> Uuid,
+        digest -> Binary,
+        lane -> SmallInt,
+        account_id -> Nullable<Uuid>,
+        create_time -> Timestamptz,
     }
 }

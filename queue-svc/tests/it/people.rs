@@ -283,3 +283,24 @@ async fn no_call_tells_a_pass_that_the_replicas_do_not_know() {
     open.stop().await;
     gated.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_who_come_in_one_moment_are_told_one_position_each() {
+    let home = Home::new().await;
+    let instance = home.start().await;
+    let show_id = instance.room(&home, settings(1)).await;
+    instance.enter(&home, show_id, mesh::id::new()).await;
+    let joins = (0..50).map(|_| instance.join(&home, show_id, mesh::id::new(), ""));
+    let joined = futures_util::future::join_all(joins).await;
+    let mut told: Vec<u64> = joined
+        .into_iter()
+        .map(|place| place.unwrap().position)
+        .collect();
+    told.sort_unstable();
+    assert_eq!(
+        told,
+        (1..=50).collect::<Vec<_>>(),
+        "a position that was told too small would stay so: it never grows"
+    );
+    instance.stop().await;
+}

@@ -8,13 +8,22 @@ use diesel_async::{AsyncConnection, SimpleAsyncConnection};
 use mesh::pg::testing::TestDatabase;
 use mesh::pg::{Connection, constraint, migrate};
 use queue_svc::domain::lane::{Block, Lane, Spot};
-use queue_svc::domain::room::{Plan, Room};
+use queue_svc::domain::plan::Plan;
+use queue_svc::domain::room::Room;
 use queue_svc::store::{MIGRATIONS, places, rooms};
 
 use crate::service::number;
 
 /// Every table of the service.
-const TABLES: [&str; 3] = ["room", "room_lane", "used_place"];
+const TABLES: [&str; 7] = [
+    "room",
+    "room_lane",
+    "used_place",
+    "show_owner",
+    "stock",
+    "departure",
+    "invitation",
+];
 /// A room with as little as possible.
 const ROOM: &str = "INSERT INTO room (show_id, state, capacity, rate, burst, offer_seconds, session_seconds, grace_seconds, silence_seconds,
     waiting_max, buckets, weights) VALUES (gen_random_uuid(), 'OPEN', 1, 1, 1, 90, 900, 600, 120, 100, 64, '{1,1,1,4}')";
@@ -65,6 +74,7 @@ async fn each_wall_stands() {
         ("epoch = 0", "room_counters"),
         ("capacity = 0", "room_capacity"),
         ("rate = 100001", "room_rate"),
+        ("waiting_per_place = 0", "room_waiting_per_place"),
         ("weights = '{1,1,1}'", "room_weights"),
         ("weights = '{1,1,0,1}'", "room_weights"),
         ("open_time = now(), close_time = now()", "room_schedule"),
@@ -101,7 +111,7 @@ async fn each_wall_stands() {
 async fn numbers_are_taken_once_and_only_for_the_generation_that_is() {
     let (_storage, mut connection) = migrated().await;
     let plan = plan();
-    let room = Room::new(mesh::id::new(), plan);
+    let room = Room::new(mesh::id::new(), Some(mesh::id::new()), plan);
     assert!(rooms::insert(&mut connection, &room).await.unwrap());
     assert!(
         !rooms::insert(&mut connection, &room).await.unwrap(),
@@ -157,7 +167,7 @@ async fn numbers_are_taken_once_and_only_for_the_generation_that_is() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_used_place_is_remembered_for_its_epoch() {
     let (_storage, mut connection) = migrated().await;
-    let room = Room::new(mesh::id::new(), plan());
+    let room = Room::new(mesh::id::new(), None, plan());
     rooms::insert(&mut connection, &room).await.unwrap();
     let spot = |lane, seq| Spot { lane, seq };
     let (used, other) = (spot(Lane::General, 5), spot(Lane::Access, 5));
@@ -191,5 +201,7 @@ fn plan() -> Plan {
         arm_time: None,
         open_time: None,
         close_time: None,
+        strict: true,
+        waiting_per_place: 20,
     }
 }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use base64::Engine;
@@ -23,14 +24,16 @@ use queue_svc::config::Config;
 use queue_svc::service::{ServiceError, serve_on};
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
-use tonic::{Request, Status};
+use tonic::{Request, Status, Streaming};
 use tonic_types::StatusExt;
 use uuid::Uuid;
 
-use crate::support::redis_url;
+use crate::support::{amqp_url, redis_url};
 
 /// No condition of these tests takes longer, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Streams of an instance.
+pub(crate) const STREAMS_MAX: usize = 3;
 /// Pause between two looks.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
@@ -39,7 +42,12 @@ pub(crate) struct Home {
     folder: PathBuf,
     key: SigningKey,
     storage: TestDatabase,
+    /// Of queues and exchanges.
+    prefix: String,
 }
+
+/// Names on the broker that all homes share who do not listen to it. Nothing is published there.
+static SHARED: LazyLock<String> = LazyLock::new(|| format!("t{}.", mesh::id::new().simple()));
 
 /// A running queue-svc.
 pub(crate) struct Instance {
@@ -64,7 +72,25 @@ impl Home {
             folder,
             key,
             storage,
+            prefix: SHARED.clone(),
         }
+    }
+
+    /// With queues of its own. They stay until the stack is reset: RabbitMQ 3.10 loses the supervisor of all dead-lettering when a young queue is
+    /// deleted.
+    pub(crate) async fn listening() -> Self {
+        let mut home = Self::new().await;
+        home.prefix = format!("t{}.", mesh::id::new().simple());
+        home
+    }
+
+    /// Publishes an event as booking-svc does, through the outbox of this home.
+    pub(crate) async fn publish<M: prost::Message + prost::Name>(&self, event: &M) {
+        let mut connection = self.connection().await;
+        let subject = mesh::id::new();
+        mesh::outbox::append(&mut connection, event, subject)
+            .await
+            .unwrap();
     }
 
     pub(crate) async fn start(&self) -> Instance {
@@ -93,9 +119,12 @@ impl Home {
         let config = Config {
             server,
             database_url: self.storage.url().clone(),
+            amqp_url: Secret::new(amqp_url()),
+            amqp_prefix: self.prefix.clone(),
             redis_url: Secret::new(redis_url()),
             keys: self.folder.join("queue-keys.json").display().to_string(),
             wait_replicas,
+            streams_max: STREAMS_MAX,
             timings: Timings::test(),
         };
         let (shutdown, owner) = (CancellationToken::new(), Tasks::new());
@@ -272,15 +301,64 @@ impl Instance {
         account_id: Uuid,
         ticket: &str,
     ) -> Result<pb::Place, Status> {
+        self.join_by(home, show_id, account_id, ticket, "").await
+    }
+
+    async fn join_by(
+        &self,
+        home: &Home,
+        show_id: Uuid,
+        account_id: Uuid,
+        ticket: &str,
+        invitation: &str,
+    ) -> Result<pb::Place, Status> {
         let request = pb::JoinRequest {
             request_id: mesh::id::new().to_string(),
             show_id: show_id.to_string(),
             ticket: ticket.to_owned(),
             shown_position: 0,
+            invitation: invitation.to_owned(),
         };
         let request = home.by(account_id, Role::User, request);
         let response = self.queue.clone().join(request).await?;
         Ok(response.into_inner().place.unwrap())
+    }
+
+    /// Joins with an invitation.
+    pub(crate) async fn join_invited(
+        &self,
+        home: &Home,
+        show_id: Uuid,
+        account_id: Uuid,
+        invitation: &str,
+    ) -> Result<pb::Place, Status> {
+        until("the line answers", async || {
+            let joined = self
+                .join_by(home, show_id, account_id, "", invitation)
+                .await;
+            let waits = joined
+                .as_ref()
+                .is_err_and(|status| reason(status) == "LINE_UNAVAILABLE");
+            (!waits).then_some(joined)
+        })
+        .await
+    }
+
+    /// Watches a place.
+    pub(crate) async fn watch(
+        &self,
+        home: &Home,
+        show_id: Uuid,
+        account_id: Uuid,
+        ticket: &str,
+    ) -> Result<Streaming<pb::WatchResponse>, Status> {
+        let request = pb::WatchRequest {
+            show_id: show_id.to_string(),
+            ticket: ticket.to_owned(),
+            shown_position: 0,
+        };
+        let request = home.by(account_id, Role::User, request);
+        Ok(self.queue.clone().watch(request).await?.into_inner())
     }
 
     pub(crate) async fn poll(

@@ -25,6 +25,13 @@ pub(crate) fn redis_url() -> String {
     )
 }
 
+/// Where the RabbitMQ of the stack is.
+pub(crate) fn amqp_url() -> String {
+    ProcessEnv.get("USHER_AMQP_URL").expect(
+        "USHER_AMQP_URL is not set: run `make test`, or `dev/stack up --name test` and `. .run/test/env`",
+    )
+}
+
 /// The Redis of the stack.
 pub(crate) fn redis() -> Redis {
     Redis::open(&Secret::new(redis_url())).unwrap()

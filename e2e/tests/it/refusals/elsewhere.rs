@@ -81,6 +81,16 @@ const SHOWN: [(&str, &str, &str); 22] = [
     ),
     ("NO_OFFER", "queue-svc/tests/it/refusals.rs", "NO_OFFER"),
     (
+        "INVITATION_NOT_VALID",
+        "queue-svc/tests/it/sale.rs",
+        "INVITATION_NOT_VALID",
+    ),
+    (
+        "ROOM_OF_ANOTHER",
+        "queue-svc/tests/it/sale.rs",
+        "ROOM_OF_ANOTHER",
+    ),
+    (
         "PASS_NOT_VALID",
         "queue-svc/tests/it/refusals.rs",
         "PASS_NOT_VALID",

@@ -20,11 +20,13 @@ fn plan() -> Plan {
         arm_time: Some(at(10)),
         open_time: Some(at(20)),
         close_time: Some(at(30)),
+        strict: false,
+        waiting_per_place: 10,
     }
 }
 
 fn room() -> Room {
-    Room::new(mesh::id::new(), plan())
+    Room::new(mesh::id::new(), None, plan())
 }
 
 #[test]
@@ -116,6 +118,8 @@ fn each_limit_is_told_with_its_field() {
         arm_time: Some(at(2)),
         open_time: Some(at(1)),
         close_time: Some(at(1)),
+        strict: false,
+        waiting_per_place: 1_001,
     };
     let broken = wrong.broken();
     let fields: Vec<&str> = broken.iter().map(|(field, _)| *field).collect();
@@ -124,6 +128,7 @@ fn each_limit_is_told_with_its_field() {
         "rate",
         "burst",
         "waiting_max",
+        "waiting_per_place",
         "offer_duration",
         "session_duration",
         "grace_duration",
@@ -141,25 +146,68 @@ fn each_limit_is_told_with_its_field() {
     assert_eq!(unopened.broken().len(), 1);
 }
 
-fn orders() -> impl Strategy<Value = Order> {
-    prop_oneof![
+#[test]
+fn a_sold_out_room_admits_nobody_and_keeps_its_line() {
+    let open = room().ordered(Order::Open).unwrap();
+    let sold_out = open.heard(true);
+    assert_eq!(
+        (sold_out.phase(at(25)), sold_out.mode(at(25))),
+        (Phase::Open, Mode::Paused)
+    );
+    assert_eq!(sold_out.heard(true), sold_out);
+    let returned = sold_out.heard(false);
+    assert_eq!((returned.mode(at(25)), returned.version), (Mode::Open, 4));
+    let draining = sold_out.ordered(Order::Drain).unwrap();
+    assert_eq!(draining.mode(at(25)), Mode::Still);
+    assert_eq!(
+        draining.heard(false).mode(at(25)),
+        Mode::Drain,
+        "whoever is in line gets what is returned"
+    );
+}
+
+#[test]
+fn a_sale_arms_its_room_half_an_hour_before() {
+    let plan = Plan::of_sale(Some(at(3_600)), Some(at(7_200)));
+    assert_eq!(plan.broken(), []);
+    assert_eq!(plan.arm_time, Some(at(1_800)));
+    let odd = Plan::of_sale(Some(at(3_600)), Some(at(3_600)));
+    assert_eq!((odd.broken(), odd.close_time), (Vec::new(), None));
+    assert_eq!(Plan::of_sale(None, None).broken(), []);
+}
+
+#[derive(Clone, Debug)]
+enum Change {
+    Order(Order),
+    Heard(bool),
+}
+
+fn changes() -> impl Strategy<Value = Change> {
+    let order = prop_oneof![
         Just(Order::Open),
         Just(Order::Pause),
         Just(Order::Resume),
         Just(Order::Drain),
         (1_u32..100).prop_map(Order::SetRate),
         (1_u32..100).prop_map(Order::SetCapacity),
+    ];
+    prop_oneof![
+        3 => order.prop_map(Change::Order),
+        1 => any::<bool>().prop_map(Change::Heard),
     ]
 }
 
 proptest! {
     /// The line takes only newer settings: whatever differs has another version, and later ones are greater.
     #[test]
-    fn versions_of_settings_grow(orders in prop::collection::vec((orders(), 0_i64..10), 1..30)) {
+    fn versions_of_settings_grow(changes in prop::collection::vec((changes(), 0_i64..10), 1..30)) {
         let mut room = room();
         let (mut second, mut last) = (0, room.settings(at(0)));
-        for (order, wait) in orders {
-            room = room.ordered(order).unwrap();
+        for (change, wait) in changes {
+            room = match change {
+                Change::Order(order) => room.ordered(order).unwrap(),
+                Change::Heard(sold_out) => room.heard(sold_out),
+            };
             second += wait;
             let settings = room.settings(at(second));
             prop_assert!(settings.version >= last.version);

@@ -92,3 +92,27 @@ function F.leave(keys, args)
   vacate(P, lane, seq)
   return { 'OK', int(now) }
 end
+
+-- depart: generation, then for each: tag bucket time. A session of the account that began by then is over: its pass is not renewed, and its slot is
+-- free after the end of the pass.
+function F.depart(keys, args)
+  local P = prefix(keys)
+  local no = refusal(P, args[1])
+  if no then
+    return no
+  end
+  local settings = settings_of(P)
+  for i = 2, #args, 3 do
+    local known = call('HGET', P .. 'd:' .. args[i + 1], args[i])
+    if known then
+      known = tonumber(known)
+      local lane = known % 8
+      local seq = math.floor(known / 8)
+      local held = any_slot(P, member(lane, seq))
+      if held and held.kind == 'p' and held.session - settings.session <= tonumber(args[i + 2]) + settings.skew then
+        vacate(P, lane, seq)
+      end
+    end
+  end
+  return { 'OK' }
+end

@@ -200,6 +200,13 @@ impl Play {
                     self.stage.line.leave(self.generation, spot).await.unwrap();
                 }
             }
+            Step::Depart { account, ago } => {
+                let time = self.model.now - i64::from(ago);
+                self.model.depart(account, time);
+                let departed = [(tag(account), time)];
+                let line = &self.stage.line;
+                line.depart(self.generation, &departed).await.unwrap();
+            }
             Step::Beat { accounts } => self.beat(accounts).await,
             Step::Reap { lane } => self.reap(lane).await?,
             Step::Configure {

@@ -31,6 +31,11 @@ pub(super) enum Step {
     Leave {
         account: u32,
     },
+    /// A booking of the account ended so long ago.
+    Depart {
+        account: u32,
+        ago: u32,
+    },
     Beat {
         accounts: u32,
     },
@@ -77,6 +82,8 @@ pub(super) fn steps(capacity: BoxedStrategy<u32>) -> impl Strategy<Value = Vec<S
         6 => account.clone().prop_map(|account| Step::Claim { account }),
         6 => account.clone().prop_map(|account| Step::Renew { account }),
         1 => account.clone().prop_map(|account| Step::Leave { account }),
+        1 => (account.clone(), prop_oneof![Just(0_u32), 0_u32..60_000])
+            .prop_map(|(account, ago)| Step::Depart { account, ago }),
         3 => any::<u32>().prop_map(|accounts| Step::Beat { accounts }),
         2 => lanes().prop_map(|lane| Step::Reap { lane }),
         1 => (modes(), capacity, 1_u32..20)

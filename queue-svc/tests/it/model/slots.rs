@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use queue_svc::domain::lane::{Lane, Spot};
-use queue_svc::line::{Admitted, Mode, Session, Settings, Told};
+use queue_svc::line::{Admitted, Millis, Mode, Session, Settings, Told};
 
 use super::{Model, Place, Slot, millis};
 
@@ -190,6 +190,20 @@ impl Model {
                 self.told(spot, Some(Place::Admitted(next)))
             }
             _ => self.told(spot, None),
+        }
+    }
+
+    /// A session of the account that began by `time` is over.
+    pub(crate) fn depart(&mut self, account: u32, time: Millis) {
+        let settings = self.settings.clone().unwrap();
+        let Some(spot) = self.accounts.get(&account).copied() else {
+            return;
+        };
+        if let Some(Slot::Pass { session, left, .. }) = self.slots.get(&spot)
+            && !left
+            && session.ends - millis(settings.session) <= time + millis(settings.skew)
+        {
+            self.leave(spot);
         }
     }
 

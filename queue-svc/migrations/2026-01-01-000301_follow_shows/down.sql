@@ -1,0 +1,11 @@
+DROP TABLE invitation;
+DROP TABLE departure;
+DROP TABLE stock;
+DROP TABLE show_owner;
+DROP INDEX room_seller;
+ALTER TABLE room DROP CONSTRAINT room_waiting_per_place;
+ALTER TABLE room DROP COLUMN opening_told;
+ALTER TABLE room DROP COLUMN sold_out;
+ALTER TABLE room DROP COLUMN waiting_per_place;
+ALTER TABLE room DROP COLUMN strict;
+ALTER TABLE room DROP COLUMN seller_id;

@@ -1,0 +1,83 @@
+//! What is left of a show, and what that means for whoever waits.
+
+/// Places that a buyer takes while too few have bought to tell.
+const PLACES_OF_A_BUYER: u64 = 2;
+/// Sales after which buyers' own numbers count.
+const SALES_KNOWN: u64 = 20;
+
+/// What is left of a show, over all of its pools.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stock {
+    /// Places that are not sold.
+    pub left: u64,
+    /// Places that are.
+    pub sold: u64,
+    /// Holds that became sales.
+    pub sales: u64,
+}
+
+impl Stock {
+    /// Whether nothing is left.
+    #[must_use]
+    pub const fn is_sold_out(self) -> bool {
+        self.left == 0
+    }
+
+    /// Whether whoever stands at `position` would need many in front to give up: more than half as many again as what is left serves, by
+    /// what buyers took on average.
+    #[must_use]
+    pub fn is_beyond(self, position: u64) -> bool {
+        let (places, buyers) = if self.sales < SALES_KNOWN {
+            (PLACES_OF_A_BUYER, 1)
+        } else {
+            (self.sold, self.sales)
+        };
+        let [position, left, places, buyers] =
+            [position, self.left, places, buyers].map(u128::from);
+        2 * position * places > 3 * left * buyers
+    }
+
+    /// How many people may wait when so many may for each place that is left.
+    #[must_use]
+    pub fn waiting_max(self, per_place: u32) -> u32 {
+        let most = self.left.saturating_mul(u64::from(per_place));
+        u32::try_from(most).unwrap_or(u32::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn people_are_beyond_what_is_left_by_what_buyers_take() {
+        let early = Stock {
+            left: 100,
+            sold: 0,
+            sales: 0,
+        };
+        // Two places a buyer: 50 are served, and half as many again may give up.
+        assert!(!early.is_beyond(75) && early.is_beyond(76));
+        let known = Stock {
+            left: 100,
+            sold: 400,
+            sales: 100,
+        };
+        assert!(!known.is_beyond(37) && known.is_beyond(38));
+        assert_eq!(known.waiting_max(10), 1_000);
+        let none = Stock { left: 0, ..known };
+        assert!(none.is_sold_out() && none.is_beyond(1) && none.waiting_max(10) == 0);
+    }
+
+    proptest! {
+        #[test]
+        fn whoever_stands_behind_somebody_who_is_beyond_is_so_too(left: u64, sold: u64, sales: u64, position: u64, behind: u64) {
+            let stock = Stock { left, sold, sales };
+            let further = position.saturating_add(behind);
+            prop_assert!(!stock.is_beyond(position) || stock.is_beyond(further));
+            prop_assert!(stock.waiting_max(1) <= stock.waiting_max(1_000));
+        }
+    }
+}
