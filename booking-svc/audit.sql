@@ -7,6 +7,17 @@ FROM inv_unit u LEFT JOIN claim c USING (pool_id, ord) GROUP BY u.pool_id, u.ord
 HAVING u.held <> coalesce(sum(c.quantity) FILTER (WHERE c.state = 'HELD'), 0)
     OR u.sold <> coalesce(sum(c.quantity) FILTER (WHERE c.state = 'SOLD'), 0)
 UNION ALL
+SELECT 'a pool counts what its units do', p.pool_id::text,
+    format('room %s of %s, sold %s of %s', p.room, coalesce(u.room, 0), p.sold, coalesce(u.sold, 0))
+FROM inv_pool p LEFT JOIN (
+    SELECT pool_id, sum(capacity + overbook - blocked) AS room, sum(sold) AS sold FROM inv_unit GROUP BY pool_id) u USING (pool_id)
+WHERE p.room <> coalesce(u.room, 0) OR p.sold <> coalesce(u.sold, 0)
+UNION ALL
+SELECT 'a pool counts the holds that were sold', p.pool_id::text, format('%s, holds %s', p.sales, coalesce(c.sales, 0))
+FROM inv_pool p LEFT JOIN (
+    SELECT c.pool_id, count(DISTINCT c.hold_id) AS sales FROM claim c JOIN hold h USING (hold_id) WHERE h.state = 'CONFIRMED' GROUP BY c.pool_id) c
+USING (pool_id) WHERE p.sales <> coalesce(c.sales, 0)
+UNION ALL
 SELECT 'nothing is sold beyond its capacity', pool_id || '/' || ord, format('%s held, %s sold, %s blocked of %s', held, sold, blocked, capacity + overbook)
 FROM inv_unit WHERE held + sold + blocked > capacity + overbook
 UNION ALL

@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use mesh::clock;
 use proto::usher::booking::events::v1::{
-    BookingConfirmed, BookingStarted, ConfirmedLine, ShowPublished,
+    BookingConfirmed, BookingFailed, BookingStarted, ConfirmedLine, InventoryLevel, ShowPublished,
 };
 use uuid::Uuid;
 
 use crate::domain::booking::Booking;
 use crate::domain::hold::Hold;
+use crate::domain::inventory::PoolLevel;
 use crate::domain::show::Show;
 
 /// A booking was opened on `hold`.
@@ -27,7 +28,6 @@ pub fn started(booking_id: Uuid, hold: &Hold) -> BookingStarted {
 /// A booking was sold.
 #[must_use]
 pub fn confirmed(booking: &Booking, confirm_time: DateTime<Utc>) -> BookingConfirmed {
-    let shows: BTreeSet<Uuid> = booking.lines.iter().map(|line| line.show_id).collect();
     let lines = booking.lines.iter().map(|line| ConfirmedLine {
         line_no: line.line_no.unsigned_abs(),
         show_id: line.show_id.to_string(),
@@ -41,14 +41,42 @@ pub fn confirmed(booking: &Booking, confirm_time: DateTime<Utc>) -> BookingConfi
     BookingConfirmed {
         booking_id: booking.booking_id.to_string(),
         account_id: booking.account_id.to_string(),
-        show_ids: shows
-            .into_iter()
-            .map(|show_id| show_id.to_string())
-            .collect(),
+        show_ids: show_ids(booking),
         lines: lines.collect(),
         total: Some(booking.total.into()),
         payment_id: booking.payment_id.to_string(),
         confirm_time: Some(clock::to_timestamp(confirm_time)),
+    }
+}
+
+/// A booking ended without a sale.
+#[must_use]
+pub fn failed(booking: &Booking, reason: &str, fail_time: DateTime<Utc>) -> BookingFailed {
+    BookingFailed {
+        booking_id: booking.booking_id.to_string(),
+        account_id: booking.account_id.to_string(),
+        reason: reason.to_owned(),
+        show_ids: show_ids(booking),
+        fail_time: Some(clock::to_timestamp(fail_time)),
+    }
+}
+
+fn show_ids(booking: &Booking) -> Vec<String> {
+    let shows: BTreeSet<Uuid> = booking.lines.iter().map(|line| line.show_id).collect();
+    shows.iter().map(Uuid::to_string).collect()
+}
+
+/// How much is sold of a pool of a show with so many `pools`.
+#[must_use]
+pub fn level(level: &PoolLevel, pools: u32) -> InventoryLevel {
+    InventoryLevel {
+        show_id: level.show_id.to_string(),
+        pool_id: level.pool_id.to_string(),
+        version: level.version.unsigned_abs(),
+        room: level.room.unsigned_abs(),
+        sold: level.sold.unsigned_abs(),
+        sales: level.sales.unsigned_abs(),
+        pools,
     }
 }
 
@@ -58,5 +86,8 @@ pub fn show_published(show: &Show) -> ShowPublished {
     ShowPublished {
         show_id: show.show_id.to_string(),
         seller_id: show.seller_id.to_string(),
+        queue_required: show.spec.queue_required,
+        sale_open_time: Some(clock::to_timestamp(show.spec.sale_open_time)),
+        sale_close_time: Some(clock::to_timestamp(show.spec.sale_close_time)),
     }
 }

@@ -21,6 +21,7 @@ use crate::store::inventory::PoolLock;
 
 mod batch;
 mod batcher;
+pub mod levels;
 mod sweep;
 
 pub use sweep::sweep;

@@ -149,6 +149,12 @@ impl Hold {
         self.state == HoldState::Held && self.expire_time <= now
     }
 
+    /// Its pools.
+    #[must_use]
+    pub fn pool_ids(&self) -> BTreeSet<Uuid> {
+        self.lines.iter().map(|line| line.unit.pool_id).collect()
+    }
+
     /// Its shows, in order of id.
     #[must_use]
     pub fn show_ids(&self) -> Vec<Uuid> {

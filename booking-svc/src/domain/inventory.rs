@@ -14,8 +14,10 @@ use uuid::Uuid;
 use super::hold::{Hold, HoldState, UnitKey};
 
 mod decide;
+mod level;
 
 pub use decide::decide;
+pub use level::{Passed, PoolLevel};
 
 /// The rules of a show's sale.
 #[derive(Clone, Debug)]
@@ -45,6 +47,10 @@ pub struct Pool {
     pub show_id: Uuid,
     /// Start of the performance; nothing is held from then on.
     pub start_time: DateTime<Utc>,
+    /// Places sold, over all of its units.
+    pub sold: i64,
+    /// Holds that were sold, with a line in it.
+    pub sales: i64,
 }
 
 /// The counters of a unit.
@@ -293,12 +299,21 @@ impl Rejection {
 impl Snapshot {
     /// Carries a change out: counters and caps follow the hold.
     pub fn apply(&mut self, change: &Change) {
+        let sales = i64::from(effect(HoldCount::Sold, change));
+        for pool_id in change.hold.pool_ids() {
+            if let Some(pool) = self.pools.get_mut(&pool_id) {
+                pool.sales += sales;
+            }
+        }
         for line in &change.hold.lines {
             let held = effect(HoldCount::Held, change) * line.quantity;
             let sold = effect(HoldCount::Sold, change) * line.quantity;
             if let Some(unit) = self.units.get_mut(&line.unit) {
                 unit.held += held;
                 unit.sold += sold;
+            }
+            if let Some(pool) = self.pools.get_mut(&line.unit.pool_id) {
+                pool.sold += i64::from(sold);
             }
             let max = self
                 .shows

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use diesel::QueryResult;
 use mesh::outbox;
 use mesh::pg::{self, Connection};
-use proto::usher::booking::events::v1::{BookingFailed, CancelPaymentCommand};
+use proto::usher::booking::events::v1::CancelPaymentCommand;
 use proto::usher::r#type::v1 as pb;
 use uuid::Uuid;
 
@@ -16,6 +16,7 @@ use crate::domain::hold::HoldState;
 use crate::domain::saga::{
     BookingTurn, Direction, HoldTurn, News, State, Step, Turn, learn, reason,
 };
+use crate::publish;
 use crate::store::bookings;
 use crate::store::holds::{self, Lock};
 use crate::store::sagas::{self, Moved, Saga};
@@ -46,11 +47,7 @@ pub async fn carry_out(
     bookings::turn(connection, booking.booking_id, &turn.booking).await?;
     turn_hold(connection, booking, turn.hold, timings, now).await?;
     if let BookingTurn::Fail { reason, .. } = &turn.booking {
-        let failed = BookingFailed {
-            booking_id: booking.booking_id.to_string(),
-            account_id: booking.account_id.to_string(),
-            reason: (*reason).to_owned(),
-        };
+        let failed = publish::failed(booking, reason, now);
         outbox::append(connection, &failed, booking.booking_id).await?;
     }
     if turn.cancel_payment {

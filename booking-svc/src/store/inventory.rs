@@ -19,8 +19,10 @@ use super::{broken, currency};
 use crate::domain::hold::{MAX_LIFE_BEYOND_TTL, UnitKey};
 use crate::domain::inventory::{Cap, CapKey, Pool, ShowRules, Snapshot, Unit};
 
+mod level;
 mod write;
 
+pub use level::{level, pools_of};
 pub use write::write;
 
 /// Whether pools are locked before they are decided on. Only a test that shows what the lock is for turns it off.
@@ -54,6 +56,10 @@ struct PoolRow {
     currency: String,
     #[diesel(sql_type = Bool)]
     queue_required: bool,
+    #[diesel(sql_type = BigInt)]
+    sold: i64,
+    #[diesel(sql_type = BigInt)]
+    sales: i64,
 }
 
 #[derive(QueryableByName)]
@@ -102,7 +108,7 @@ pub async fn lock_pools(
         return Ok(());
     }
     let select = "SELECT p.pool_id, p.show_id, f.start_time, s.state = 'PUBLISHED' AS published, s.sale_open_time, \
-         s.sale_close_time, s.units_per_buyer_max, s.hold_ttl_seconds, s.currency, s.queue_required FROM inv_pool p \
+         s.sale_close_time, s.units_per_buyer_max, s.hold_ttl_seconds, s.currency, s.queue_required, p.sold, p.sales FROM inv_pool p \
          JOIN performance f ON f.pool_id = p.pool_id JOIN show s ON s.show_id = p.show_id \
          WHERE p.pool_id = ANY($1) ORDER BY p.pool_id";
     let query = match lock {
@@ -130,6 +136,8 @@ pub async fn lock_pools(
         let pool = Pool {
             show_id: row.show_id,
             start_time: row.start_time,
+            sold: row.sold,
+            sales: row.sales,
         };
         snapshot.pools.insert(row.pool_id, pool);
     }

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Text, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Integer, Text, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use mesh::money::Money;
 use mesh::pg::Connection;
 use uuid::Uuid;
 
-use super::schema::{inv_pool, performance, price};
+use super::schema::{performance, price};
 use super::{column, count, currency};
 use crate::domain::performance::{GradeAvailability, GradePrice, Performance, PerformanceSpec};
 
@@ -46,17 +46,17 @@ impl PerformanceRow {
 /// Adds a performance: its pool, its prices and a copy of every unit of the hall.
 pub async fn insert(connection: &mut Connection, new: &Performance) -> QueryResult<()> {
     let layout_rev = column(new.layout_rev)?;
-    diesel::insert_into(inv_pool::table)
-        .values((
-            inv_pool::pool_id.eq(new.pool_id),
-            inv_pool::kind.eq("PERFORMANCE"),
-            inv_pool::subject_id.eq(new.performance_id),
-            inv_pool::show_id.eq(new.spec.show_id),
-            inv_pool::layout_rev.eq(layout_rev),
-            inv_pool::state.eq("OPEN"),
-        ))
-        .execute(connection)
-        .await?;
+    diesel::sql_query(
+        "INSERT INTO inv_pool (pool_id, kind, subject_id, show_id, layout_rev, state, room)
+         SELECT $1, 'PERFORMANCE', $2, $3, $4, 'OPEN', coalesce(sum(capacity), 0) FROM hall_unit WHERE hall_id = $5",
+    )
+    .bind::<SqlUuid, _>(new.pool_id)
+    .bind::<SqlUuid, _>(new.performance_id)
+    .bind::<SqlUuid, _>(new.spec.show_id)
+    .bind::<Integer, _>(layout_rev)
+    .bind::<SqlUuid, _>(new.spec.hall_id)
+    .execute(connection)
+    .await?;
     diesel::insert_into(performance::table)
         .values((
             performance::performance_id.eq(new.performance_id),

@@ -110,12 +110,12 @@ pub async fn load(connection: &mut Connection, show_id: Uuid) -> QueryResult<Opt
     row.map(ShowRow::into_show).transpose()
 }
 
-/// One show, locked against other changes until the transaction ends.
+/// One show, locked against other changes until the transaction ends. Rows that refer to it can be made meanwhile: nobody's sale waits.
 pub async fn lock(connection: &mut Connection, show_id: Uuid) -> QueryResult<Option<Show>> {
     let query = show::table
         .find(show_id)
         .select(ShowRow::as_select())
-        .for_update();
+        .for_no_key_update();
     let row: Option<ShowRow> = query.first(connection).await.optional()?;
     row.map(ShowRow::into_show).transpose()
 }

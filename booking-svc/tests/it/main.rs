@@ -7,6 +7,7 @@
 
 mod catalogue;
 mod inventory;
+mod levels;
 mod saga;
 mod schema;
 mod service;

@@ -8,22 +8,27 @@ use booking_svc::app::timings::BookTimings;
 use booking_svc::clients::Payments;
 use booking_svc::domain::booking::{Booking, BookingRefusal, CreateBooking, Method};
 use booking_svc::domain::hold::Hold;
+use booking_svc::domain::saga::News;
 use booking_svc::domain::ticket::keys::KeyRing;
 use booking_svc::saga::moments::PAY;
+use booking_svc::saga::turn::{Told, tell};
 use booking_svc::saga::{Parts, Sagas};
 use booking_svc::store::inventory::PoolLock;
 use futures_util::future::join_all;
 use mesh::config::Secret;
 use mesh::faults::{Faults, Halt};
 use mesh::outbox::Waker;
-use mesh::pg::TxError;
+use mesh::pg::{Connection, TxError};
 use mesh::tasks::Tasks;
 use mesh::{client, id};
+use proto::usher::booking::events::v1::BookingFailed;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::world::{World, hold, submit};
 
+/// Seconds of the database's clock.
+const NOW: &str = "SELECT floor(extract(epoch FROM clock_timestamp()))::bigint::text AS t";
 /// Nobody listens there.
 const NOWHERE: &str = "http://127.0.0.1:1";
 /// Longer than any step takes, even on a busy machine.
@@ -332,4 +337,43 @@ async fn frees_its_units(stands_at: &str) {
     assert_eq!(world.storage.lines(HOLD).await, ["EXPIRED"]);
     assert_eq!(world.faults().await, Vec::<String>::new());
     instance.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_booking_that_failed_is_told_with_its_shows_and_its_time() {
+    let world = World::new().await;
+    let instance = Instance::start(&world);
+    let wanted = hold(id::new(), &[(1, 0, 1), (2, 0, 1)]);
+    let held = submit(&world.inventory(PoolLock::On), wanted).await;
+    let held = held.unwrap();
+    let booking = instance.book(booking_of(&held)).await.unwrap();
+    instance.stop().await;
+    let told = Told {
+        booking_id: booking.booking_id,
+        payment_id: booking.payment_id,
+        news: News::Expired,
+        amount: None,
+    };
+    let work = async move |connection: &mut Connection| {
+        // The second time it is known.
+        tell(connection, &told, &BookTimings::standard()).await?;
+        tell(connection, &told, &BookTimings::standard()).await?;
+        Ok::<_, TxError<std::convert::Infallible>>(())
+    };
+    let before = world.storage.lines(NOW).await.concat();
+    world.database.transaction("tell", work).await.unwrap();
+    let told = world.storage.told::<BookingFailed>().await;
+    let [failed] = &told[..] else {
+        panic!("told once: {told:?}");
+    };
+    assert_eq!(failed.booking_id, booking.booking_id.to_string());
+    assert_eq!(failed.account_id, booking.account_id.to_string());
+    assert_eq!(failed.reason, "PAYMENT_EXPIRED");
+    // Both lines are of one show.
+    assert_eq!(failed.show_ids, [Uuid::from_u128(1).to_string()]);
+    let at = failed.fail_time.unwrap().seconds;
+    assert!(
+        before.parse::<i64>().unwrap() <= at,
+        "{at} is before {before}"
+    );
 }

@@ -2,10 +2,11 @@
 
 use booking_svc::store::MIGRATIONS;
 use diesel::QueryableByName;
-use diesel::sql_types::Text;
+use diesel::sql_types::{Binary, Text};
 use diesel_async::{AsyncConnection, RunQueryDsl, SimpleAsyncConnection};
 use mesh::pg::testing::TestDatabase;
 use mesh::pg::{Connection, migrate};
+use prost::{Message, Name};
 
 /// A migrated database of one test.
 pub(crate) struct Storage {
@@ -16,6 +17,12 @@ pub(crate) struct Storage {
 struct Line {
     #[diesel(sql_type = Text)]
     t: String,
+}
+
+#[derive(QueryableByName)]
+struct Payload {
+    #[diesel(sql_type = Binary)]
+    payload: Vec<u8>,
 }
 
 impl Storage {
@@ -41,5 +48,18 @@ impl Storage {
         let mut connection = self.connection().await;
         let rows: Vec<Line> = diesel::sql_query(sql).load(&mut connection).await.unwrap();
         rows.into_iter().map(|row| row.t).collect()
+    }
+
+    /// The messages of one kind that wait for the broker, in order.
+    pub(crate) async fn told<M: Message + Name + Default>(&self) -> Vec<M> {
+        let mut connection = self.connection().await;
+        let query = "SELECT payload FROM outbox WHERE type = $1 ORDER BY id";
+        let rows: Vec<Payload> = diesel::sql_query(query)
+            .bind::<Text, _>(M::full_name())
+            .load(&mut connection)
+            .await
+            .unwrap();
+        let decode = |row: Payload| M::decode(row.payload.as_slice()).unwrap();
+        rows.into_iter().map(decode).collect()
     }
 }

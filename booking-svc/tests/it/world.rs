@@ -19,7 +19,7 @@ const WORLD: &str = "
     INSERT INTO hall_unit SELECT id(1), n, 'SEAT', 'g' || n, 'Z', 'A', n::text, 'R', NULL, NULL, false, 1 FROM generate_series(0, 9) n;
     INSERT INTO hall_unit VALUES (id(1), 10, 'AREA', NULL, 'Z', '', 'Pit', 'S', NULL, NULL, false, 5);
     INSERT INTO show VALUES (id(1), id(9), 'Hamlet', '{}', '', '', '', 'KRW', now() - interval '1 day', now() + interval '1 day', 4, 300, 'PUBLISHED', 1);
-    INSERT INTO inv_pool SELECT id(n), 'PERFORMANCE', id(n), id(1), 0, 1, 'OPEN' FROM generate_series(1, 4) n;
+    INSERT INTO inv_pool SELECT id(n), 'PERFORMANCE', id(n), id(1), 0, 1, 'OPEN', 15 FROM generate_series(1, 4) n;
     INSERT INTO inv_unit SELECT id(p), ord, grade, kind = 'SEAT', capacity FROM generate_series(1, 4) p, hall_unit;
     INSERT INTO performance SELECT id(n), id(1), id(1), 1, id(n), now() + interval '2 days', now() + interval '3 days', 'SCHEDULED' FROM generate_series(1, 4) n;
     INSERT INTO price SELECT id(n), g, 1000, 'KRW' FROM generate_series(1, 4) n, unnest(ARRAY['R', 'S']) g;
@@ -64,6 +64,11 @@ impl World {
             SELECT format('unit %s/%s held %s sold %s claims %s', u.pool_id, u.ord, u.held, u.sold, coalesce(c.n, 0)) AS t
               FROM inv_unit u LEFT JOIN (SELECT pool_id, ord, sum(quantity) AS n FROM claim WHERE state <> 'FREED' GROUP BY 1, 2) c
               USING (pool_id, ord) WHERE u.held + u.sold <> coalesce(c.n, 0) OR u.held + u.sold > u.capacity
+            UNION ALL
+            SELECT format('pool %s room %s sold %s sales %s of %s', p.pool_id, p.room, p.sold, p.sales, u)
+              FROM inv_pool p, LATERAL (SELECT sum(capacity) AS room, sum(sold) AS sold, (SELECT count(DISTINCT hold_id) FROM claim c
+                WHERE c.pool_id = p.pool_id AND c.state = 'SOLD') AS sales FROM inv_unit u WHERE u.pool_id = p.pool_id) u
+              WHERE (p.room, p.sold, p.sales) IS DISTINCT FROM (u.room, u.sold, u.sales)
             UNION ALL
             SELECT format('cap of %s is %s, claims %s', b.buyer, b.taken, coalesce(c.n, 0)) FROM buyer_cap b LEFT JOIN
               (SELECT h.account_id::text AS buyer, sum(quantity) AS n FROM claim c JOIN hold h USING (hold_id)

@@ -7,10 +7,22 @@ use mesh::identity::Role;
 /// A contradiction, made past every constraint, and the rule that it breaks.
 type Planted = (&'static str, &'static str);
 
-const IN_BOOKING: [Planted; 11] = [
+const IN_BOOKING: [Planted; 14] = [
     (
         "a unit counts what its claims hold",
         "UPDATE inv_unit SET held = held + 1 WHERE ord = 9",
+    ),
+    (
+        "a pool counts what its units do",
+        "UPDATE inv_pool SET room = room + 1",
+    ),
+    (
+        "a pool counts what its units do",
+        "UPDATE inv_pool SET sold = sold - 1 WHERE sold > 0",
+    ),
+    (
+        "a pool counts the holds that were sold",
+        "UPDATE inv_pool SET sales = sales + 1",
     ),
     (
         "nothing is sold beyond its capacity",
@@ -126,7 +138,7 @@ async fn every_rule_finds_its_contradiction() {
     mesh.kill("booking-svc");
     mesh.kill("payment-svc");
     for (storage, file, planted, rules) in [
-        (&mesh.booking, BOOKING, &IN_BOOKING[..], 11),
+        (&mesh.booking, BOOKING, &IN_BOOKING[..], 13),
         (&mesh.payment, PAYMENT, &IN_PAYMENT[..], 8),
     ] {
         assert_eq!(

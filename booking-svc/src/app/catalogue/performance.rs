@@ -6,6 +6,7 @@ use mesh::pg::Connection;
 use uuid::Uuid;
 
 use super::{Catalogue, Error, Rejection, Request, Turn, begin, read_failed, visible};
+use crate::app::inventory::levels;
 use crate::domain::performance::{GradeAvailability, Performance, PerformanceSpec, PricesRefused};
 use crate::domain::show::Viewer;
 use crate::store::{hall, performance, show};
@@ -50,6 +51,9 @@ impl Catalogue {
                 spec,
             };
             performance::insert(connection, &new).await?;
+            // One after the other, so that each says how many pools there are with its own.
+            show::lock(connection, new.spec.show_id).await?;
+            levels::opened(connection, new.pool_id).await?;
             first.record(connection, new.performance_id).await?;
             replayed(connection, new.performance_id).await
         };

@@ -8,7 +8,7 @@ use mesh::pg::{self, Connection, TxError};
 use mesh::trace::{self, TraceParent};
 use uuid::Uuid;
 
-use super::{InventoryOptions, Rider};
+use super::{InventoryOptions, Rider, levels};
 use crate::domain::hold::{Hold, UnitKey, buyer};
 use crate::domain::inventory::{CapKey, Change, Command, Decision, Rejection, Snapshot, decide};
 use crate::store::holds::{self, Lock};
@@ -58,7 +58,8 @@ pub(super) async fn run(
             }
         });
     }
-    store::write(connection, &before, &after, &changes).await?;
+    let passed = store::write(connection, &before, &after, &changes).await?;
+    levels::tell(connection, &passed).await?;
     for (item, outcome) in items.iter().zip(&outcomes) {
         if let (Some(rider), Outcome::Done(hold)) = (&item.rider, outcome) {
             trace::within(item.trace, rider.write(connection, hold)).await?;

@@ -46,6 +46,8 @@ fn world() -> Snapshot {
             Pool {
                 show_id: id(100 + pool),
                 start_time,
+                sold: 0,
+                sales: 0,
             },
         );
         for ord in 0..=AREA {
@@ -375,6 +377,23 @@ fn audit(snapshot: &Snapshot) {
             "sold of {key:?}"
         );
         assert!(unit.held + unit.sold <= unit.room, "{key:?} is oversold");
+    }
+    for (pool_id, pool) in &snapshot.pools {
+        let sold = snapshot
+            .units
+            .iter()
+            .filter(|(key, _)| key.pool_id == *pool_id);
+        let sold: i32 = sold.map(|(_, unit)| unit.sold).sum();
+        let sales = snapshot
+            .holds
+            .values()
+            .filter(|hold| hold.state == HoldState::Confirmed && hold.pool_ids().contains(pool_id));
+        let sales = i64::try_from(sales.count()).unwrap();
+        assert_eq!(
+            (pool.sold, pool.sales),
+            (i64::from(sold), sales),
+            "pool {pool_id}"
+        );
     }
     for (key, cap) in &snapshot.caps {
         assert_eq!(

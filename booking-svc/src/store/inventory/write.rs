@@ -11,10 +11,11 @@ use diesel_async::RunQueryDsl;
 use mesh::pg::Connection;
 use uuid::Uuid;
 
+use super::level::LevelRow;
 use crate::domain::hold::{Hold, UnitKey};
-use crate::domain::inventory::{CapKey, Change, Snapshot};
+use crate::domain::inventory::{CapKey, Change, Passed, PoolLevel, Snapshot};
 
-/// Writes the changes of a batch: `before` as it was read, `after` as the decider left it.
+/// Writes the changes of a batch: `before` as it was read, `after` as the decider left it. Answers the pools that passed something.
 ///
 /// Counters are written as differences, so that a decision on stale rows meets the CHECK constraints instead of overwriting.
 pub async fn write(
@@ -22,9 +23,9 @@ pub async fn write(
     before: &Snapshot,
     after: &Snapshot,
     changes: &[Change],
-) -> QueryResult<()> {
+) -> QueryResult<Vec<(PoolLevel, Passed)>> {
     if changes.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     // A hold may be made and released within one batch: the last state counts, the first `from` tells whether it is new.
     let mut new: BTreeSet<Uuid> = BTreeSet::new();
@@ -44,15 +45,8 @@ pub async fn write(
     insert_claims(connection, &made).await?;
     update_caps(connection, before, after).await?;
     update_units(connection, before, after).await?;
-    let pools: BTreeSet<Uuid> = changes
-        .iter()
-        .flat_map(|change| change.hold.lines.iter().map(|line| line.unit.pool_id))
-        .collect();
-    diesel::sql_query("UPDATE inv_pool SET version = version + 1 WHERE pool_id = ANY($1)")
-        .bind::<Array<SqlUuid>, _>(pools.into_iter().collect::<Vec<_>>())
-        .execute(connection)
-        .await?;
-    Ok(())
+    let pools = changes.iter().flat_map(|change| change.hold.pool_ids());
+    update_pools(connection, before, after, &pools.collect()).await
 }
 
 async fn insert_holds(connection: &mut Connection, holds: &[&Hold]) -> QueryResult<()> {
@@ -218,4 +212,40 @@ async fn update_units(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// A pool whose units or holds changed has a new version, also when as much of it is sold as before.
+async fn update_pools(
+    connection: &mut Connection,
+    before: &Snapshot,
+    after: &Snapshot,
+    pools: &BTreeSet<Uuid>,
+) -> QueryResult<Vec<(PoolLevel, Passed)>> {
+    let counters = |snapshot: &Snapshot, pool_id: &Uuid| {
+        let pool = snapshot.pools.get(pool_id);
+        pool.map_or((0, 0), |pool| (pool.sold, pool.sales))
+    };
+    let moved = pools.iter().map(|pool_id| {
+        let ((sold, sales), (sold_before, sales_before)) =
+            (counters(after, pool_id), counters(before, pool_id));
+        (*pool_id, (sold - sold_before, sales - sales_before))
+    });
+    let moved: BTreeMap<Uuid, (i64, i64)> = moved.collect();
+    let rows: Vec<LevelRow> = diesel::sql_query(
+        "UPDATE inv_pool p SET version = p.version + 1, sold = p.sold + d.sold, sales = p.sales + d.sales \
+         FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS d(pool_id, sold, sales) WHERE p.pool_id = d.pool_id \
+         RETURNING p.pool_id, p.show_id, p.version, p.room, p.sold, p.sales",
+    )
+    .bind::<Array<SqlUuid>, _>(moved.keys().copied().collect::<Vec<_>>())
+    .bind::<Array<BigInt>, _>(moved.values().map(|(sold, _)| *sold).collect::<Vec<_>>())
+    .bind::<Array<BigInt>, _>(moved.values().map(|(_, sales)| *sales).collect::<Vec<_>>())
+    .load(connection)
+    .await?;
+    let mut levels: Vec<PoolLevel> = rows.into_iter().map(PoolLevel::from).collect();
+    levels.sort_by_key(|level| level.pool_id);
+    let passed = levels.into_iter().filter_map(|level| {
+        let (sold, _) = moved.get(&level.pool_id)?;
+        Some((level, level.passed(level.sold - sold)?))
+    });
+    Ok(passed.collect())
 }

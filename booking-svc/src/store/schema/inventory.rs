@@ -17,6 +17,12 @@ diesel::table! {
         layout_rev -> Integer,
         /// OPEN: can be held. CLOSED: nothing is held or confirmed any more.
         state -> Text,
+        /// Places that can be held or sold: capacity and overbook without blocked, over its units.
+        room -> BigInt,
+        /// Sum of sold over its units.
+        sold -> BigInt,
+        /// CONFIRMED holds with a claim in it.
+        sales -> BigInt,
     }
 }
 

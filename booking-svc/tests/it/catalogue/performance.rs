@@ -1,4 +1,8 @@
+use std::collections::BTreeSet;
+
+use futures_util::future::join_all;
 use mesh::identity::Role;
+use proto::usher::booking::events::v1::{InventoryChanged, InventoryLevel};
 use proto::usher::booking::v1 as pb;
 use proto::usher::booking::v1::create_hall_request::Layout;
 
@@ -254,5 +258,41 @@ async fn the_largest_hall_opens_within_its_deadlines() {
     assert_eq!(
         found.unwrap().into_inner().performance.unwrap().counts[0].available,
         100_000
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_pool_is_told_once_with_the_number_of_pools_there_are() {
+    let stage = Stage::new().await;
+    let service = &stage.service;
+    let made = (0..8).map(|number| {
+        let mut client = service.client.clone();
+        let body = performance(&stage.show_id, &stage.hall_id, 30 + number);
+        async move {
+            let call = || service.call(stage.seller, body.clone());
+            let first = client.create_performance(call()).await.unwrap();
+            let again = client.create_performance(call()).await.unwrap();
+            let (first, again) = (first.into_inner(), again.into_inner());
+            assert_eq!(first, again);
+            first.performance.unwrap().pool_id
+        }
+    });
+    let pools: BTreeSet<String> = join_all(made).await.into_iter().collect();
+    let told = service.storage.told::<InventoryChanged>().await;
+    let levels: Vec<InventoryLevel> = told.into_iter().filter_map(|told| told.level).collect();
+    let mut counts = Vec::new();
+    for level in &levels {
+        assert_eq!(level.show_id, stage.show_id);
+        let seen = (level.version, level.room, level.sold, level.sales);
+        assert_eq!(seen, (0, 55, 0, 0));
+        counts.push(level.pools);
+    }
+    let told: BTreeSet<String> = levels.into_iter().map(|level| level.pool_id).collect();
+    assert_eq!(told, pools);
+    counts.sort_unstable();
+    assert_eq!(
+        counts,
+        [1, 2, 3, 4, 5, 6, 7, 8],
+        "each knows those before it"
     );
 }

@@ -1,4 +1,5 @@
 use mesh::identity::Role;
+use proto::usher::booking::events::v1::ShowPublished;
 use proto::usher::booking::v1 as pb;
 
 use super::{Stage, day, request_id, show};
@@ -211,9 +212,34 @@ async fn a_draft_with_a_performance_is_published_once() {
             .await,
         ["2"]
     );
-    let events = "SELECT type || ' ' || (aggregate = show_id) AS t FROM outbox, show";
+    let events = "SELECT type || ' ' || (aggregate = show_id) AS t FROM outbox, show WHERE aggregate = show_id";
     let expected = "usher.booking.events.v1.ShowPublished true";
     assert_eq!(service.storage.lines(events).await, [expected]);
+    let told = ShowPublished {
+        show_id: stage.show_id.clone(),
+        seller_id: stage.seller.account_id.to_string(),
+        queue_required: false,
+        sale_open_time: day(0),
+        sale_close_time: day(60),
+    };
+    assert_eq!(service.storage.told::<ShowPublished>().await, [told]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_show_with_a_waiting_room_is_published_as_one() {
+    let mut stage = Stage::new().await;
+    let mut body = show();
+    body.queue_required = true;
+    let (service, mut client) = (&stage.service, stage.service.client.clone());
+    let created = client.create_show(service.call(stage.seller, body)).await;
+    stage.show_id = created.unwrap().into_inner().show.unwrap().show_id;
+    stage.play(30).await;
+    stage.publish().await;
+    let told = stage.service.storage.told::<ShowPublished>().await;
+    assert!(
+        told.iter().all(|told| told.queue_required) && told.len() == 1,
+        "{told:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,7 +14,7 @@ const WORLD: &str = "
         (id(1), 1, 'SEAT', 'g1', 'Z', 'A', '2', 'R', NULL, NULL, false, 1),
         (id(1), 2, 'AREA', NULL, 'Z', '', 'Pit', 'S', NULL, NULL, false, 50);
     INSERT INTO show VALUES (id(1), id(9), 'Hamlet', '{}', '', '', '', 'KRW', '2026-01-01Z', '2026-02-01Z', 4, 300, 'DRAFT', 1);
-    INSERT INTO inv_pool VALUES (id(1), 'PERFORMANCE', id(1), id(1), 0, 1, 'OPEN');
+    INSERT INTO inv_pool VALUES (id(1), 'PERFORMANCE', id(1), id(1), 0, 1, 'OPEN', 52);
     INSERT INTO inv_unit VALUES (id(1), 0, 'R', true, 1), (id(1), 1, 'R', true, 1), (id(1), 2, 'S', false, 50);
     INSERT INTO performance VALUES (id(1), id(1), id(1), 1, id(1), '2026-03-01Z', '2026-03-02Z', 'SCHEDULED');
     INSERT INTO price VALUES (id(1), 'R', 0, 'KRW');
@@ -73,9 +73,16 @@ const WALLS: &[(&str, &str)] = &[
     ("show_state", "UPDATE show SET state = 'SECRET'"),
     (
         "inv_pool_subject",
-        "INSERT INTO inv_pool VALUES (id(2), 'PERFORMANCE', id(1), id(1), 0, 1, 'OPEN')",
+        "INSERT INTO inv_pool VALUES (id(2), 'PERFORMANCE', id(1), id(1), 0, 1, 'OPEN', 0)",
     ),
     ("inv_pool_state", "UPDATE inv_pool SET state = 'AJAR'"),
+    ("inv_pool_level", "UPDATE inv_pool SET sold = 53, sales = 1"),
+    (
+        "inv_pool_level",
+        "UPDATE inv_pool SET sold = -1, sales = -1",
+    ),
+    ("inv_pool_level", "UPDATE inv_pool SET sold = 1, sales = 2"),
+    ("inv_pool_level", "UPDATE inv_pool SET sold = 1, sales = -1"),
     (
         "inv_unit_capacity",
         "UPDATE inv_unit SET held = 1, sold = 1 WHERE ord = 0",
@@ -189,6 +196,8 @@ const DOORS: &[&str] = &[
     "UPDATE claim SET state = 'FREED'; INSERT INTO claim VALUES (id(2), id(1), 0, 1, true, 'HELD', 'R', 0, 'KRW')",
     "INSERT INTO claim VALUES (id(1), id(1), 2, 30, false, 'HELD', 'S', 0, 'KRW'), (id(2), id(1), 2, 20, false, 'SOLD', 'S', 0, 'KRW')",
     "UPDATE inv_unit SET held = 25, sold = 25 WHERE ord = 2",
+    "UPDATE inv_pool SET sold = 52, sales = 52",
+    "UPDATE inv_pool SET sold = 52, sales = 0",
     "UPDATE booking SET state = 'FAILED', failure_reason = 'ABANDONED'; INSERT INTO booking SELECT id(2), account_id, hold_id, id(2), '', 'PROCESSING', method, id(2), 0, 'KRW', NULL, NULL, NULL, create_time, 1, create_time FROM booking",
     "UPDATE ticket SET state = 'VOID'; INSERT INTO ticket VALUES (id(2), id(1), 0, 0, 1, id(7), id(1), id(1), 0, true, 'ACTIVE', 1, 'other')",
     "INSERT INTO saga_event VALUES (id(1), 1, 'open', 'ADMIN', 1, 0), (id(1), 2, 'open', 'ADMIN', 1, 0)",

@@ -1,0 +1,1 @@
+ALTER TABLE inv_pool DROP COLUMN room, DROP COLUMN sold, DROP COLUMN sales;

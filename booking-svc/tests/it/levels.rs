@@ -1,0 +1,223 @@
+//! What others hear of the stock: absolute levels, each step once, in the transaction that passes it.
+
+use std::collections::BTreeSet;
+
+use booking_svc::app::inventory::{Inventory, levels};
+use booking_svc::domain::hold::{Hold, HoldState};
+use booking_svc::domain::inventory::{Change, Command, HoldUnits, Snapshot};
+use booking_svc::store::holds::{self, Lock};
+use booking_svc::store::inventory::{self as store, PoolLock};
+use futures_util::future::join_all;
+use mesh::id;
+use mesh::pg::{Connection, TxError};
+use proto::usher::booking::events::v1::{
+    InventoryChanged, InventoryLevel, InventoryReturned, InventorySoldOut,
+};
+use uuid::Uuid;
+
+use crate::support::Storage;
+use crate::world::{World, hold, submit};
+
+/// Places of each pool of the world.
+const ROOM: u64 = 15;
+/// Steps of a pool's room that are told.
+const STEPS: u64 = 64;
+
+/// Holds and sells, as a saga does.
+async fn sell(world: &World, inventory: &Inventory, wanted: HoldUnits) -> Hold {
+    let hold_id = submit(inventory, wanted).await.unwrap().hold_id;
+    let pay = format!("UPDATE hold SET state = 'PAYING' WHERE hold_id = '{hold_id}'");
+    world.storage.sql(&pay).await;
+    let confirm = Command::Confirm { hold_id };
+    inventory.submit(confirm).await.unwrap()
+}
+
+fn seen(level: Option<&InventoryLevel>) -> (u64, u64, u64) {
+    let level = level.expect("a level");
+    (level.room, level.sold, level.sales)
+}
+
+/// (room, sold, sales) of every InventoryChanged, in order.
+async fn changed(storage: &Storage) -> Vec<(u64, u64, u64)> {
+    let told = storage.told::<InventoryChanged>().await;
+    told.iter().map(|told| seen(told.level.as_ref())).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_small_pool_tells_every_sale_and_its_end() {
+    let world = World::new().await;
+    let inventory = world.inventory(PoolLock::On);
+    // What is held, given back or refused is not sold.
+    let held = submit(&inventory, hold(id::new(), &[(1, 0, 1), (1, 10, 3)])).await;
+    let held = held.unwrap();
+    let release = Command::Release {
+        hold_id: held.hold_id,
+        account_id: held.account_id,
+    };
+    inventory.submit(release).await.unwrap();
+    assert_eq!(changed(&world.storage).await, []);
+
+    // One hold of four places, and one over two pools.
+    sell(
+        &world,
+        &inventory,
+        hold(id::new(), &[(1, 0, 1), (1, 10, 3)]),
+    )
+    .await;
+    let twice = sell(&world, &inventory, hold(id::new(), &[(1, 1, 1), (2, 1, 1)])).await;
+    let expected = [(ROOM, 4, 1), (ROOM, 5, 2), (ROOM, 1, 1)];
+    assert_eq!(changed(&world.storage).await, expected);
+    // Sold already: the saga that asks again changes nothing.
+    let again = Command::Confirm {
+        hold_id: twice.hold_id,
+    };
+    inventory.submit(again).await.unwrap();
+    assert_eq!(changed(&world.storage).await, expected);
+    let last = world
+        .storage
+        .told::<InventoryChanged>()
+        .await
+        .pop()
+        .unwrap();
+    let version = "SELECT version::text AS t FROM inv_pool WHERE pool_id = id(2)";
+    let last = last.level.unwrap();
+    assert_eq!(
+        world.storage.lines(version).await,
+        [last.version.to_string()]
+    );
+    assert_eq!(
+        (last.show_id, last.pool_id, last.pools),
+        (
+            Uuid::from_u128(1).to_string(),
+            Uuid::from_u128(2).to_string(),
+            4
+        )
+    );
+
+    for seat in 2..10 {
+        sell(&world, &inventory, hold(id::new(), &[(1, seat, 1)])).await;
+    }
+    assert!(world.storage.told::<InventorySoldOut>().await.is_empty());
+    sell(&world, &inventory, hold(id::new(), &[(1, 10, 2)])).await;
+    let out = world.storage.told::<InventorySoldOut>().await;
+    let out: Vec<_> = out.iter().map(|told| seen(told.level.as_ref())).collect();
+    assert_eq!(out, [(ROOM, ROOM, 11)]);
+    // Ten sales of the first pool before its end, one of the second.
+    assert_eq!(changed(&world.storage).await.len(), 11);
+    assert_eq!(world.faults().await, Vec::<String>::new());
+}
+
+/// The step at which a level stands.
+fn step(level: &InventoryLevel) -> u64 {
+    (level.room - level.sold) * STEPS / level.room
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_pool_tells_each_step_once_whoever_sells() {
+    let world = World::new().await;
+    let large = "UPDATE show SET units_per_buyer_max = 100; UPDATE inv_unit SET capacity = 1270 WHERE pool_id = id(1) AND ord = 10; \
+         UPDATE inv_pool SET room = 1280 WHERE pool_id = id(1)";
+    world.storage.sql(large).await;
+    let instances = [world.inventory(PoolLock::On), world.inventory(PoolLock::On)];
+    // 640 of 1280 places: half of the steps.
+    let sales = (0..128).map(|number: usize| {
+        let (world, inventory) = (&world, &instances[number % 2]);
+        async move { sell(world, inventory, hold(id::new(), &[(1, 10, 5)])).await }
+    });
+    join_all(sales).await;
+    let told = world.storage.told::<InventoryChanged>().await;
+    let mut levels: Vec<InventoryLevel> = told.into_iter().filter_map(|told| told.level).collect();
+    let versions: BTreeSet<u64> = levels.iter().map(|level| level.version).collect();
+    assert_eq!(versions.len(), levels.len(), "no version is told twice");
+    levels.sort_by_key(|level| level.version);
+    let steps: Vec<u64> = levels.iter().map(step).collect();
+    assert!(steps.windows(2).all(|pair| pair[0] > pair[1]), "{steps:?}");
+    // The first sale leaves the full room, and the last step is where the pool stands now.
+    assert_eq!(
+        steps.first().zip(steps.last()),
+        Some((&63, &32)),
+        "{steps:?}"
+    );
+    assert_eq!(world.faults().await, Vec::<String>::new());
+}
+
+/// Takes a sale back, as no command can yet: past the decider, in a transaction of its own.
+async fn take_back(world: &World, sold: &Hold) {
+    let change = Change {
+        from: Some(sold.state),
+        hold: Hold {
+            state: HoldState::Released,
+            ..sold.clone()
+        },
+    };
+    let work = async move |connection: &mut Connection| {
+        let (hold, mut before) = (&change.hold, Snapshot::default());
+        let pools = hold.pool_ids();
+        store::lock_pools(connection, &pools, PoolLock::On, 1, &mut before).await?;
+        before.holds = holds::load(connection, &[hold.hold_id], Lock::ForUpdate).await?;
+        let buyers = hold.show_ids().into_iter();
+        let buyers = buyers.map(|show_id| ((show_id, hold.buyer()), 4)).collect();
+        before.caps = store::lock_caps(connection, &buyers).await?;
+        let units = hold.lines.iter().map(|line| line.unit).collect();
+        before.units = store::load_units(connection, &units).await?;
+        let mut after = before.clone();
+        after.apply(&change);
+        let passed =
+            store::write(connection, &before, &after, std::slice::from_ref(&change)).await?;
+        levels::tell(connection, &passed).await?;
+        Ok::<_, TxError<std::convert::Infallible>>(())
+    };
+    world.database.transaction("take back", work).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_back_is_told_once() {
+    let world = World::new().await;
+    let inventory = world.inventory(PoolLock::On);
+    let mut sold = Vec::new();
+    for seat in 0..10 {
+        sold.push(sell(&world, &inventory, hold(id::new(), &[(1, seat, 1)])).await);
+    }
+    sell(&world, &inventory, hold(id::new(), &[(1, 10, 4)])).await;
+    sell(&world, &inventory, hold(id::new(), &[(1, 10, 1)])).await;
+    take_back(&world, &sold[0]).await;
+    take_back(&world, &sold[1]).await;
+    let back = world.storage.told::<InventoryReturned>().await;
+    let back: Vec<_> = back.iter().map(|told| seen(told.level.as_ref())).collect();
+    assert_eq!(back, [(ROOM, ROOM - 1, 11)]);
+    let last = changed(&world.storage).await.pop();
+    assert_eq!(last, Some((ROOM, ROOM - 2, 10)), "the second is a step");
+    // Sold again, it is sold out again.
+    let again = hold(id::new(), &[(1, 0, 1), (1, 1, 1)]);
+    sell(&world, &inventory, again).await;
+    assert_eq!(world.storage.told::<InventorySoldOut>().await.len(), 2);
+    assert_eq!(world.faults().await, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pools_that_were_there_before_are_counted() {
+    let world = World::new().await;
+    let inventory = world.inventory(PoolLock::On);
+    sell(
+        &world,
+        &inventory,
+        hold(id::new(), &[(1, 0, 1), (1, 10, 3)]),
+    )
+    .await;
+    sell(&world, &inventory, hold(id::new(), &[(1, 1, 1), (2, 1, 1)])).await;
+    submit(&inventory, hold(id::new(), &[(1, 2, 1)]))
+        .await
+        .unwrap();
+    let blocked = "UPDATE inv_unit SET overbook = 4, blocked = 1 WHERE pool_id = id(3) AND ord = 10; \
+         DELETE FROM price WHERE performance_id = id(4); DELETE FROM inv_unit WHERE pool_id = id(4)";
+    world.storage.sql(blocked).await;
+    let [down, up] = [
+        include_str!("../../migrations/2026-01-02-000008_count_pools/down.sql"),
+        include_str!("../../migrations/2026-01-02-000008_count_pools/up.sql"),
+    ];
+    world.storage.sql(down).await;
+    world.storage.sql(&format!("BEGIN; {up} COMMIT")).await;
+    let counted = "SELECT room || ' ' || sold || ' ' || sales AS t FROM inv_pool ORDER BY pool_id";
+    let expected = ["15 5 2", "15 1 1", "18 0 0", "0 0 0"];
+    assert_eq!(world.storage.lines(counted).await, expected);
+}
