@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::kills::kill_server;
-use crate::real::{RealMesh, ShowPlan, Timings, lines, until};
+use crate::real::{RealMesh, Seats, ShowPlan, Timings, lines, until};
 
 /// Slots of a room.
 const CAPACITY: usize = 3;
@@ -37,7 +37,7 @@ struct Seen {
 async fn operate(mesh: &RealMesh, call: Call) -> Answer {
     let admin = mesh.person(&[Role::Admin]);
     let call = call.by(&admin).key(id::new());
-    let answer = mesh.admin.send(&call).await.unwrap();
+    let answer = mesh.rest.send(&call).await.unwrap();
     assert!(answer.is_ok(), "{}: {}", call.title(), answer.text);
     answer
 }
@@ -202,6 +202,55 @@ async fn a_show_with_a_waiting_room_is_sold_to_those_it_lets_in() {
     let pass = enter(&mesh, quiet, &other).await.at("/place/pass");
     let refused = mesh.rest.send(&hold(&other, 2).pass(&pass)).await.unwrap();
     assert_eq!(refused.reason(), "QUEUE_PASS_REQUIRED", "{}", refused.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sale_ends_the_session_of_its_buyer_and_a_sold_out_show_takes_nobody() {
+    let mesh = RealMesh::start(Timings::Standard).await;
+    let plan = ShowPlan {
+        seats: Seats::Row(1),
+        queue_required: true,
+        ..ShowPlan::default()
+    };
+    let sale = mesh.on_sale(plan).await;
+    let room = Call::get(format!("/v1/shows/{}/room", sale.show_id)).by(&sale.seller);
+    let made = until("the show has its room", async || {
+        let answer = mesh.rest.send(&room).await.ok()?;
+        answer.is_ok().then_some(answer)
+    })
+    .await;
+    assert_eq!(
+        (made.at("/room/sellerId"), made.at("/room/phase")),
+        (
+            sale.seller.account_id.to_string(),
+            "ROOM_PHASE_OPEN".to_owned()
+        ),
+        "{}",
+        made.text
+    );
+    let buyer = mesh.person(&[Role::User]);
+    let pass = enter(&mesh, sale.show_id, &buyer).await.at("/place/pass");
+    let hold = Call::post("/v1/holds").by(&buyer).pass(&pass);
+    let hold = mesh.ask(&hold.json(&lines(sale.pool_id, &[0]))).await;
+    let order = mesh.book(&buyer, &hold).await;
+    mesh.pay(&buyer, &order, "approve").await;
+    mesh.reaches(&buyer, order.booking_id, "BOOKING_STATE_CONFIRMED")
+        .await;
+    let renew = step(sale.show_id, "renew", &buyer, &json!({"pass": pass}));
+    until("the session is over", async || {
+        let answer = mesh.rest.send(&renew).await.ok()?;
+        (answer.reason() == "PASS_EXPIRED").then_some(())
+    })
+    .await;
+    let late = mesh.person(&[Role::User]);
+    let join = step(sale.show_id, "join", &late, &json!({}));
+    until("nobody joins any more", async || {
+        let answer = mesh.rest.send(&join).await.ok()?;
+        (answer.at("/place/state") == "PLACE_STATE_SOLD_OUT").then_some(())
+    })
+    .await;
+    let room = mesh.ask(&room).await;
+    assert_eq!(room.at("/room/soldOut"), "true", "{}", room.text);
 }
 
 #[tokio::test(flavor = "multi_thread")]

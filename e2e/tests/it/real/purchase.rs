@@ -36,6 +36,11 @@ impl RealMesh {
     /// Holds units and opens a payment for them.
     pub(crate) async fn order(&self, buyer: &Person, pool_id: Uuid, units: &[i64]) -> Order {
         let hold = self.hold(buyer, pool_id, units).await;
+        self.book(buyer, &hold).await
+    }
+
+    /// Opens a payment for a hold.
+    pub(crate) async fn book(&self, buyer: &Person, hold: &Answer) -> Order {
         let total = hold.json["hold"]["total"].clone();
         let body = on_site(hold.at("/hold/holdId"), &total);
         let call = Call::post("/v1/bookings").by(buyer).json(&body);
@@ -44,7 +49,7 @@ impl RealMesh {
             .reaches(buyer, booking_id, "BOOKING_STATE_AWAITING_PAYMENT")
             .await;
         Order {
-            hold_id: id_at(&hold, "/hold/holdId"),
+            hold_id: id_at(hold, "/hold/holdId"),
             booking_id,
             payment_id: id_at(&booking, "/booking/payment/paymentId"),
             total,
