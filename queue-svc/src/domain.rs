@@ -1,6 +1,8 @@
 //! Rules of waiting rooms: pure. No IO, no clock, no randomness.
 
+pub mod draw;
 pub mod lane;
+pub mod lottery;
 pub mod pace;
 pub mod plan;
 pub mod room;

@@ -2,6 +2,7 @@
 //! whole or not at all; [`Line`] calls them. What each does, and the keys, stand in `line/functions`, `place.lua` first.
 
 mod args;
+mod draw;
 mod reply;
 mod terms;
 pub mod view;
@@ -21,8 +22,9 @@ pub use crate::domain::settings::{Millis, Mode, Settings, Silence};
 pub use reply::{Session, Standing};
 pub use terms::{Admitted, Asker, Joiner, Tag, Told};
 
-const FUNCTIONS: [Function; 13] = [
+const FUNCTIONS: [Function; 19] = [
     CONFIGURE, RECOVER, RESERVE, JOIN, TOUCH, ADMIT, CLAIM, RENEW, LEAVE, DEPART, BEAT, REAP, VIEW,
+    ENTRIES, BITS, LAY, TAGS, MOVE, DRAWN,
 ];
 const CONFIGURE: Function = Function("configure");
 const RECOVER: Function = Function("recover");
@@ -37,9 +39,15 @@ const DEPART: Function = Function("depart");
 const BEAT: Function = Function("beat");
 const REAP: Function = Function("reap");
 const VIEW: Function = Function("view");
+const ENTRIES: Function = Function("entries");
+const BITS: Function = Function("bits");
+const LAY: Function = Function("lay");
+const TAGS: Function = Function("tags");
+const MOVE: Function = Function("move");
+const DRAWN: Function = Function("drawn");
 
 /// What defines them, in the order of definition.
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 8] = [
     include_str!("line/functions/place.lua"),
     include_str!("line/functions/room.lua"),
     include_str!("line/functions/join.lua"),
@@ -47,6 +55,7 @@ const SOURCES: [&str; 7] = [
     include_str!("line/functions/pass.lua"),
     include_str!("line/functions/silence.lua"),
     include_str!("line/functions/view.lua"),
+    include_str!("line/functions/draw.lua"),
 ];
 
 /// Keys that are removed by one command: far below a millisecond of the server, which frees them elsewhere.

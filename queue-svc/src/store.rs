@@ -1,5 +1,6 @@
 //! Rows and the database: functions that take a connection, never the pool.
 
+pub mod draws;
 pub mod invitations;
 pub mod places;
 pub mod rooms;

@@ -50,6 +50,11 @@ pub enum Place {
         /// Whether they wait for something.
         outlook: Outlook,
     },
+    /// In the draw: the order is decided when the room opens.
+    Entered {
+        /// Number of the entry, from 1.
+        entry: u64,
+    },
     /// It is their turn.
     Offered {
         /// Until then.

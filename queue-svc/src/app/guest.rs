@@ -33,6 +33,23 @@ impl Guest {
         self.answer(place, None, 1)
     }
 
+    /// The place that a number of a ticket stands for: entries of a draw have others by now.
+    pub(super) fn place_of(&self, spot: Spot) -> Result<Spot, Refusal> {
+        match self.room.draw {
+            Some(draw) if draw.done && spot.seq < draw.entrants(spot.lane) => {
+                let ranks = self.live.ranks().ok_or_else(Refusal::soon)?;
+                Ok(draw.place(spot, ranks).unwrap_or(spot))
+            }
+            _ => Ok(spot),
+        }
+    }
+
+    /// In the draw.
+    pub(super) fn entered(&self, spot: Spot) -> Answer {
+        let entry = spot.seq + 1;
+        self.answer(Place::Entered { entry }, Some(spot), 1)
+    }
+
     /// Whether everything is sold while the room would take people.
     pub(super) fn is_sold_out(&self) -> bool {
         self.room.sold_out && !matches!(self.phase, Phase::NotYetOpen | Phase::Closed)

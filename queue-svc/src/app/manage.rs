@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::follow::with_stock;
 use crate::domain::lane::Lane;
 use crate::domain::plan::Plan;
-use crate::domain::room::{Closed, Order, Phase, Room};
+use crate::domain::room::{Blocked, Closed, Order, Phase, Room};
 use crate::rooms::Rooms;
 use crate::store;
 
@@ -26,6 +26,9 @@ pub enum Refusal {
     /// A closed room stays so.
     #[error(transparent)]
     Closed(#[from] Closed),
+    /// People joined under the other rule.
+    #[error("people have joined under the order that was told to them")]
+    OrderFixed,
     /// The id was used for something else.
     #[error("the request id was used for another request")]
     RequestIdReused,
@@ -168,7 +171,7 @@ async fn change(connection: &mut Connection, command: &Command) -> Result<Room, 
             let owner = store::shows::owner(connection, command.show_id).await?;
             command.operator.may(owner)?;
             let room = Room::new(command.show_id, owner, plan.as_ref().clone());
-            let room = with_stock(connection, room).await?;
+            let room = with_stock(connection, room.seeded(mesh::random::bytes())).await?;
             if store::rooms::insert(connection, &room).await? {
                 return Ok(room);
             }
@@ -183,10 +186,14 @@ async fn change(connection: &mut Connection, command: &Command) -> Result<Room, 
             store::invitations::insert(connection, room.show_id, *lane, digests).await?;
             return Ok(room);
         }
-        (Wish::Plan(plan), Some(room)) => room.planned(plan.as_ref().clone()),
-        (Wish::Order(order), Some(room)) => room.ordered(*order),
+        (Wish::Plan(plan), Some(room)) => room.planned(plan.as_ref().clone(), mesh::clock::now()),
+        (Wish::Order(order), Some(room)) => room.ordered(*order).map_err(Blocked::from),
     };
-    let changed = changed.map_err(Refusal::Closed)?;
+    let changed = changed.map_err(|blocked| match blocked {
+        Blocked::Closed(closed) => Refusal::Closed(closed),
+        Blocked::OrderFixed => Refusal::OrderFixed,
+    })?;
+    let changed = changed.seeded(mesh::random::bytes());
     store::rooms::save(connection, &changed).await?;
     Ok(changed)
 }

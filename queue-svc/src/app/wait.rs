@@ -1,5 +1,7 @@
 //! What people in line do: join, poll, claim, renew, leave.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use mesh::clock;
 use mesh::pg::{Connection, Database};
@@ -14,10 +16,17 @@ use crate::credentials::invitation::{CODE_CHARS, digest_of};
 use crate::credentials::pass::Pass;
 use crate::credentials::ticket::{Ticket, tag};
 use crate::domain::lane::{Lane, Spot};
-use crate::domain::room::Phase;
-use crate::line::{Asker, Joiner, Session, Standing, Told};
+use crate::domain::room::{Phase, Room};
+use crate::line::{Asker, Joiner, Mode, Session, Standing, Told};
 use crate::rooms::{Found, Rooms};
 use crate::store;
+
+/// A ticket, and the place that it stands for by now.
+#[derive(Clone, Copy)]
+struct Held {
+    ticket: Ticket,
+    spot: Spot,
+}
 
 /// The use cases of people. Clones share everything.
 #[derive(Clone, Debug)]
@@ -48,7 +57,7 @@ impl Waiting {
         })
     }
 
-    fn ticket(&self, guest: &Guest, text: &str) -> Result<Ticket, Refusal> {
+    fn ticket(&self, guest: &Guest, text: &str) -> Result<Held, Refusal> {
         let Guest {
             room,
             account_id,
@@ -56,11 +65,11 @@ impl Waiting {
             ..
         } = guest;
         let ticket = Ticket::open(text, &self.ring, room.show_id, *account_id, *now)?;
-        if ticket.epoch == room.epoch {
-            Ok(ticket)
-        } else {
-            Err(Refusal::Reset)
+        if ticket.epoch != room.epoch {
+            return Err(Refusal::Reset);
         }
+        let spot = guest.place_of(ticket.spot)?;
+        Ok(Held { ticket, spot })
     }
 
     /// Gives a place, or tells the one there is. `shown` is the position that was shown last.
@@ -83,6 +92,9 @@ impl Waiting {
         if guest.is_sold_out() && ticket.is_none() {
             return Ok(guest.answer(Place::SoldOut, None, 1));
         }
+        if guest.room.is_drawing(guest.now) {
+            return Err(Refusal::soon());
+        }
         let lane = match invitation {
             Some(code) => self.invited(&guest, code).await?,
             None => Lane::General,
@@ -98,9 +110,24 @@ impl Waiting {
         };
         let (told, generation) = guest.live.join(joiner).await?;
         // What was shown of another place says nothing about this one.
-        let same = ticket.is_some_and(|ticket| told.spot == Some(ticket.spot));
+        let same = ticket.is_some_and(|held| told.spot == Some(held.spot));
         let shown = if same { shown } else { 0 };
         self.tell(&guest, (told, generation), None, shown).await
+    }
+
+    /// A room as it was decided and ordered. One that is over is read from where it is kept.
+    pub async fn room(&self, show_id: Uuid) -> Result<Arc<Room>, Refusal> {
+        match self.rooms.find(show_id).await? {
+            Found::Live(live) => Ok(live.room()),
+            Found::Nowhere => Err(Refusal::NoRoom),
+            Found::Over => {
+                let read = async move |connection: &mut Connection| {
+                    store::rooms::find(connection, show_id, false).await
+                };
+                let room = self.database.read(read).await?;
+                room.map(Arc::new).ok_or(Refusal::NoRoom)
+            }
+        }
     }
 
     /// The lane that a code invites to. It is the account's from now on, also when no place is given.
@@ -128,11 +155,11 @@ impl Waiting {
     }
 
     /// The place of a ticket that the line may have forgotten: written before Redis lost something, and never turned into a pass.
-    async fn adoptable(&self, guest: &Guest, ticket: &Ticket) -> Result<Option<Spot>, Refusal> {
-        if ticket.generation >= guest.room.generation {
+    async fn adoptable(&self, guest: &Guest, held: &Held) -> Result<Option<Spot>, Refusal> {
+        if held.ticket.generation >= guest.room.generation {
             return Ok(None);
         }
-        let (show_id, epoch, spot) = (ticket.show_id, ticket.epoch, ticket.spot);
+        let (show_id, epoch, spot) = (held.ticket.show_id, held.ticket.epoch, held.spot);
         let read = async move |connection: &mut Connection| {
             store::places::used(connection, show_id, epoch, &[spot]).await
         };
@@ -149,34 +176,40 @@ impl Waiting {
         shown: u64,
     ) -> Result<Answer, Refusal> {
         let guest = self.guest(show_id, account_id).await?;
-        let ticket = self.ticket(&guest, ticket)?;
+        let held = self.ticket(&guest, ticket)?;
         if guest.phase == Phase::Closed {
             return Ok(guest.outside());
         }
-        guest.live.heard(ticket.spot);
+        guest.live.heard(held.spot);
         if !guest.live.is_reached() {
-            return Err(guest.away(ticket.spot));
+            return Err(guest.away(held.spot));
         }
-        let renewed = ticket.generation < guest.room.generation;
-        if !renewed && guest.live.view().position(ticket.spot).is_some() {
+        if guest.room.is_drawing(guest.now) {
+            return Ok(guest.entered(held.spot));
+        }
+        let (known, spot) = (Some(&held.ticket), held.spot);
+        // What was shown of an entry says nothing about its place.
+        let shown = if spot == held.ticket.spot { shown } else { 0 };
+        let renewed = held.ticket.generation < guest.room.generation;
+        if !renewed && guest.live.view().position(spot).is_some() {
             let told = Told {
-                spot: Some(ticket.spot),
+                spot: Some(spot),
                 standing: Standing::Waiting,
             };
             return self
-                .tell(&guest, (told, guest.room.generation), Some(&ticket), shown)
+                .tell(&guest, (told, guest.room.generation), known, shown)
                 .await;
         }
-        let mut told = self.touch(&guest, ticket.spot, false).await?;
+        let mut told = self.touch(&guest, spot, false).await?;
         // Most places survive a loss; Postgres is asked about those that the line does not know.
-        if told.standing == Standing::Ended && self.adoptable(&guest, &ticket).await?.is_some() {
-            told = self.touch(&guest, ticket.spot, true).await?;
+        if told.standing == Standing::Ended && self.adoptable(&guest, &held).await?.is_some() {
+            told = self.touch(&guest, spot, true).await?;
         }
         if let Standing::Admitted(_) = told.standing {
             // A pass is told by calls alone that wait for the replicas.
-            return self.pass_of(&guest, &ticket).await;
+            return self.pass_of(&guest, &held).await;
         }
-        self.tell(&guest, (told, guest.room.generation), Some(&ticket), shown)
+        self.tell(&guest, (told, guest.room.generation), known, shown)
             .await
     }
 
@@ -195,24 +228,25 @@ impl Waiting {
         ticket: &str,
     ) -> Result<Answer, Refusal> {
         let guest = self.guest(show_id, account_id).await?;
-        let ticket = self.ticket(&guest, ticket)?;
-        self.pass_of(&guest, &ticket).await
+        let held = self.ticket(&guest, ticket)?;
+        self.pass_of(&guest, &held).await
     }
 
-    async fn pass_of(&self, guest: &Guest, ticket: &Ticket) -> Result<Answer, Refusal> {
+    async fn pass_of(&self, guest: &Guest, held: &Held) -> Result<Answer, Refusal> {
         let claimed = guest
             .live
             .line()
-            .claim(guest.room.generation, &[ticket.spot])
+            .claim(guest.room.generation, &[held.spot])
             .await;
         let told = one(guest, claimed)?;
         match told.standing {
             Standing::Admitted(_) => {
-                self.tell(guest, (told, guest.room.generation), Some(ticket), 0)
+                let known = Some(&held.ticket);
+                self.tell(guest, (told, guest.room.generation), known, 0)
                     .await
             }
             // The room recovers; the offer waits.
-            Standing::Offered { .. } => Err(guest.away(ticket.spot)),
+            Standing::Offered { .. } => Err(guest.away(held.spot)),
             _ => Err(Refusal::NoOffer),
         }
     }
@@ -249,11 +283,14 @@ impl Waiting {
         ticket: &str,
     ) -> Result<Answer, Refusal> {
         let guest = self.guest(show_id, account_id).await?;
-        let ticket = self.ticket(&guest, ticket)?;
+        let held = self.ticket(&guest, ticket)?;
+        if guest.room.is_drawing(guest.now) {
+            return Err(Refusal::soon());
+        }
         let left = guest
             .live
             .line()
-            .leave(guest.room.generation, ticket.spot)
+            .leave(guest.room.generation, held.spot)
             .await;
         left.map_err(|error| unavailable(&guest, &error))?;
         Ok(guest.answer(Place::Ended, None, 1))
@@ -268,6 +305,10 @@ impl Waiting {
         shown: u64,
     ) -> Result<Answer, Refusal> {
         let place = match (told.standing, told.spot) {
+            (Standing::Waiting, Some(spot)) if guest.room.is_entered(guest.now) => {
+                let answer = guest.entered(spot);
+                return self.with_ticket(guest, answer, known, generation);
+            }
             (Standing::Waiting | Standing::Late, Some(spot)) => {
                 let (place, position) = guest.waiting(spot, told, shown);
                 let answer = guest.answer(place, told.spot, position);
@@ -275,6 +316,7 @@ impl Waiting {
             }
             (Standing::Offered { until }, _) => Place::Offered { until: time(until) },
             (Standing::Admitted(session), Some(spot)) => self.admit(guest, spot, session).await?,
+            (Standing::Refused(Mode::Drawing), _) => return Err(Refusal::soon()),
             (Standing::Refused(mode), _) if mode == guest.room.mode(guest.now) => {
                 return Ok(guest.outside());
             }

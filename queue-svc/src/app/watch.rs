@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::answer::{Answer, Place, Refusal};
+use super::answer::{Answer, Outlook, Place, Refusal};
 use super::wait::Waiting;
 
 /// How often a place is looked at: people see numbers change, not faster.
@@ -206,12 +206,15 @@ impl Watch {
                     outlook,
                     ..
                 } => Some((*position, *late, *outlook)),
+                Place::Entered { entry } => Some((*entry, false, Outlook::Open)),
                 _ => None,
             };
             (place, answer.paused, answer.open_time)
         };
         answer.ticket.is_some()
-            || !matches!(answer.place, Place::Waiting { .. })
+            || !matches!(answer.place, Place::Waiting { .. } | Place::Entered { .. })
+            || matches!(answer.place, Place::Waiting { .. })
+                != matches!(last.place, Place::Waiting { .. })
             || seen(answer) != seen(last)
             || self.told.elapsed() >= TELL_EVERY
     }
@@ -226,6 +229,7 @@ impl Watch {
                 self.over = !*late && *position > reach.max(REACH_MIN);
                 self.shown = *position;
             }
+            Place::Entered { .. } => {}
             Place::Admitted { pass, .. } => {
                 pass.clear();
                 self.over = true;

@@ -50,6 +50,18 @@ pub struct Plan {
     pub strict: bool,
     /// Nobody joins while so many times more people wait than there are places left.
     pub waiting_per_place: u32,
+    /// Who comes first.
+    pub order: LineOrder,
+}
+
+/// Who comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum LineOrder {
+    /// Whoever joins first.
+    #[default]
+    Arrival,
+    /// Chance, among those who join before the room opens; behind them, whoever joins first.
+    Lottery,
 }
 
 /// What a room gets that was made when its show was published, until somebody decides: what a small sale takes with ease.
@@ -90,6 +102,7 @@ impl Default for Plan {
             close_time: None,
             strict: false,
             waiting_per_place: WAITING_PER_PLACE,
+            order: LineOrder::Arrival,
         }
     }
 }
@@ -149,6 +162,10 @@ impl Plan {
             .any(|weight| !(1..=WEIGHT_MAX).contains(weight))
         {
             broken.push(("weights", format!("each must be 1..{WEIGHT_MAX}")));
+        }
+        if self.order == LineOrder::Lottery && self.arm_time.is_none() {
+            let remedy = "set arm_time and open_time: people enter the draw in between";
+            broken.push(("order", remedy.to_owned()));
         }
         if self.arm_time.is_some() && self.open_time.is_none() {
             broken.push(("open_time", "set it when arm_time is set".to_owned()));

@@ -6,7 +6,9 @@ use chrono::{DateTime, Utc};
 use thiserror::Error;
 use uuid::Uuid;
 
-use super::plan::Plan;
+use super::draw::Draw;
+use super::lottery::Seed;
+use super::plan::{LineOrder, Plan};
 use super::settings::{Mode, Settings};
 
 /// How long a pass is good. Short, because nothing takes back a pass that is out: whatever ends a session frees its slot after this time.
@@ -87,6 +89,10 @@ pub struct Room {
     pub sold_out: bool,
     /// Whether others were told that it opened.
     pub opening_told: bool,
+    /// What decides the draw of a lottery.
+    pub seed: Option<Seed>,
+    /// The draw, once it began.
+    pub draw: Option<Draw>,
 }
 
 /// An order.
@@ -115,6 +121,17 @@ pub enum Order {
 #[error("the room is closed")]
 pub struct Closed;
 
+/// Why a plan cannot be followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Blocked {
+    /// See [`Closed`].
+    #[error(transparent)]
+    Closed(#[from] Closed),
+    /// People joined under the other rule.
+    #[error("people have joined under the order that was told to them")]
+    OrderFixed,
+}
+
 impl Room {
     /// A new room.
     #[must_use]
@@ -131,6 +148,8 @@ impl Room {
             seller_id,
             sold_out: false,
             opening_told: false,
+            seed: None,
+            draw: None,
         }
     }
 
@@ -156,9 +175,42 @@ impl Room {
         }
     }
 
+    /// With what decides its draw, if it needs that and has none.
+    #[must_use]
+    pub fn seeded(self, seed: Seed) -> Self {
+        let missing = self.plan.order == LineOrder::Lottery && self.seed.is_none();
+        Self {
+            seed: if missing { Some(seed) } else { self.seed },
+            ..self
+        }
+    }
+
+    /// Whether people who join now enter a draw.
+    #[must_use]
+    pub fn is_entered(&self, now: DateTime<Utc>) -> bool {
+        self.plan.order == LineOrder::Lottery
+            && !self.is_drawn()
+            && self.phase(now) != Phase::Closed
+    }
+
+    /// Whether its entries have to get their places at `now`. A draw that began is finished whatever is ordered meanwhile: whoever joined in
+    /// between would be neither an entry nor behind them.
+    #[must_use]
+    pub fn is_drawing(&self, now: DateTime<Utc>) -> bool {
+        let due = matches!(self.phase(now), Phase::Open | Phase::Draining);
+        self.is_entered(now) && (due || self.draw.is_some())
+    }
+
+    fn is_drawn(&self) -> bool {
+        self.draw.is_some_and(|draw| draw.done)
+    }
+
     /// What its line does at `now`.
     #[must_use]
     pub fn mode(&self, now: DateTime<Utc>) -> Mode {
+        if self.is_drawing(now) {
+            return Mode::Drawing;
+        }
         match self.phase(now) {
             // An operator may have put off a room that people had joined already: they keep what they have.
             Phase::NotYetOpen => Mode::Still,
@@ -208,6 +260,8 @@ impl Room {
             Order::Flush => {
                 room.epoch += 1;
                 room.buckets = room.plan.buckets();
+                room.seed = None;
+                room.draw = None;
             }
             Order::SetRate(rate) => {
                 // A burst that followed the rate follows it further.
@@ -235,10 +289,26 @@ impl Room {
         room
     }
 
+    /// The room after its draw.
+    #[must_use]
+    pub fn drawn(&self) -> Self {
+        let mut room = self.clone();
+        if let Some(draw) = &mut room.draw
+            && !draw.done
+        {
+            draw.done = true;
+            room.version += 1;
+        }
+        room
+    }
+
     /// The room with another plan.
-    pub fn planned(&self, plan: Plan) -> Result<Self, Closed> {
+    pub fn planned(&self, plan: Plan, now: DateTime<Utc>) -> Result<Self, Blocked> {
         if self.state == State::Closed {
-            return Err(Closed);
+            return Err(Closed.into());
+        }
+        if plan.order != self.plan.order && self.phase(now) != Phase::NotYetOpen {
+            return Err(Blocked::OrderFixed);
         }
         let mut room = self.clone();
         if room.plan != plan {

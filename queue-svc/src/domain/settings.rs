@@ -18,6 +18,8 @@ pub enum Mode {
     Drain,
     /// Nobody joins, nobody is admitted; passes are renewed.
     Still,
+    /// Nobody joins, nobody is admitted: entries get their places.
+    Drawing,
     /// Nobody joins, nobody is admitted, no pass is renewed.
     Closed,
 }
@@ -32,6 +34,7 @@ impl Mode {
             Self::Paused => "paused",
             Self::Drain => "drain",
             Self::Still => "still",
+            Self::Drawing => "drawing",
             Self::Closed => "closed",
         }
     }
@@ -45,6 +48,7 @@ impl Mode {
             Self::Paused,
             Self::Drain,
             Self::Still,
+            Self::Drawing,
             Self::Closed,
         ]
         .into_iter()

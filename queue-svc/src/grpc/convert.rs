@@ -12,7 +12,8 @@ use uuid::Uuid;
 
 use crate::app::answer::{Answer, Outlook, Place};
 use crate::domain::lane::Lane;
-use crate::domain::plan::Plan;
+use crate::domain::lottery;
+use crate::domain::plan::{LineOrder, Plan};
 use crate::domain::room::{Phase, Room};
 use crate::rooms::Live;
 
@@ -99,6 +100,10 @@ pub(super) fn plan(wrong: &mut Violations, settings: Option<&pb::RoomSettings>) 
         close_time,
         strict: settings.strict,
         waiting_per_place: or(settings.waiting_per_place, default.waiting_per_place),
+        order: match settings.order() {
+            pb::LineOrder::Lottery => LineOrder::Lottery,
+            pb::LineOrder::Unspecified | pb::LineOrder::Arrival => LineOrder::Arrival,
+        },
     };
     let broken = plan.broken();
     for (field, remedy) in &broken {
@@ -135,6 +140,11 @@ pub(super) fn room(room: &Room, now: DateTime<Utc>) -> pb::Room {
             close_time: plan.close_time.map(to_timestamp),
             strict: plan.strict,
             waiting_per_place: plan.waiting_per_place,
+            order: match plan.order {
+                LineOrder::Arrival => pb::LineOrder::Arrival,
+                LineOrder::Lottery => pb::LineOrder::Lottery,
+            }
+            .into(),
         }),
         phase: phase(room.phase(now)).into(),
         epoch: room.epoch,
@@ -215,6 +225,10 @@ pub(super) fn place(answer: Answer) -> pb::Place {
             place.wait_p50 = wait.and_then(|(half, _)| duration(half));
             place.wait_p90 = wait.and_then(|(_, most)| duration(most));
         }
+        Place::Entered { entry } => {
+            place.set_state(pb::PlaceState::Entered);
+            place.entry = entry;
+        }
         Place::Offered { until } => {
             place.set_state(pb::PlaceState::Offered);
             place.claim_expire_time = Some(to_timestamp(until));
@@ -237,6 +251,32 @@ pub(super) fn place(answer: Answer) -> pb::Place {
         Place::TakenOver => place.set_state(pb::PlaceState::TakenOver),
     }
     place
+}
+
+/// What everybody may know of a room's draw; `None` where there is none.
+pub(super) fn lottery(room: &Room) -> Option<pb::Lottery> {
+    let seed = room
+        .seed
+        .filter(|_| room.plan.order == LineOrder::Lottery)?;
+    let mut told = pb::Lottery {
+        commitment: hex(&lottery::commitment(&seed)),
+        ..pb::Lottery::default()
+    };
+    if let Some(draw) = room.draw {
+        told.seed = hex(&seed);
+        told.lanes = Lane::ALL
+            .into_iter()
+            .map(|in_lane| pb::LotteryLane {
+                lane: lane(in_lane).into(),
+                entries: draw.entrants(in_lane),
+            })
+            .collect();
+    }
+    Some(told)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 const fn lane(lane: Lane) -> pb::Lane {

@@ -151,6 +151,19 @@ impl QueueService for QueueApi {
         Ok(Response::new(pb::LeaveResponse { place }))
     }
 
+    async fn get_lottery(
+        &self,
+        request: Request<pb::GetLotteryRequest>,
+    ) -> Result<Response<pb::GetLotteryResponse>, Status> {
+        let show_id = convert::show(&request.get_ref().show_id)?;
+        let room = self.waiting.room(show_id).await;
+        let room = room.map_err(|refusal| status::waiting(&refusal))?;
+        let lottery = convert::lottery(&room).ok_or_else(status::no_lottery)?;
+        Ok(Response::new(pb::GetLotteryResponse {
+            lottery: Some(lottery),
+        }))
+    }
+
     async fn get_pass_keys(
         &self,
         _: Request<pb::GetPassKeysRequest>,

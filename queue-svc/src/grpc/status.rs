@@ -65,6 +65,18 @@ pub const INVITATION_NOT_VALID: Reason = Reason::new(
     Code::InvalidArgument,
     "this is no invitation of this show, or another account used it; join without it",
 );
+/// First come, first served.
+pub const LOTTERY_NOT_FOUND: Reason = Reason::new(
+    "LOTTERY_NOT_FOUND",
+    Code::NotFound,
+    "this room draws no lots: whoever joins first comes first",
+);
+/// People joined under the other rule.
+pub const ORDER_FIXED: Reason = Reason::new(
+    "ORDER_FIXED",
+    Code::FailedPrecondition,
+    "people have joined under the order that was told to them; it cannot be changed any more",
+);
 /// Another seller's.
 pub const ROOM_OF_ANOTHER: Reason = Reason::new(
     "ROOM_OF_ANOTHER",
@@ -96,6 +108,8 @@ pub const REASONS: &[&Reason] = &[
     &NO_OFFER,
     &INVITATION_NOT_VALID,
     &ROOM_OF_ANOTHER,
+    &LOTTERY_NOT_FOUND,
+    &ORDER_FIXED,
     &PASS_NOT_VALID,
     &PASS_EXPIRED,
 ];
@@ -157,6 +171,7 @@ pub(super) fn managing(error: manage::Error) -> Status {
         match refusal {
             Refusal::NoRoom => no_room(),
             Refusal::NotYours => ROOM_OF_ANOTHER.refuse(text).into(),
+            Refusal::OrderFixed => ORDER_FIXED.refuse(text).into(),
             Refusal::Closed(_) => ROOM_CLOSED.refuse(text).into(),
             Refusal::RequestIdReused => REQUEST_ID_REUSED.refuse(text).into(),
             Refusal::RequestInProgress => REQUEST_IN_PROGRESS
@@ -171,6 +186,10 @@ pub(super) fn no_room() -> Status {
     ROOM_NOT_FOUND
         .refuse("this show has no waiting room")
         .into()
+}
+
+pub(super) fn no_lottery() -> Status {
+    LOTTERY_NOT_FOUND.refuse("this room draws no lots").into()
 }
 
 pub(super) fn over() -> Status {

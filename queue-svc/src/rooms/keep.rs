@@ -11,14 +11,15 @@ use thiserror::Error;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
+use uuid::Uuid;
 
 use super::Live;
 use super::joins::{BLOCK, reserve};
 use crate::domain::lane::Lane;
 use crate::domain::pace;
 use crate::domain::room::{HOLD, Room};
-use crate::line::LineError;
 use crate::line::view::View;
+use crate::line::{CHUNK, LineError};
 use crate::store;
 
 /// How often slots are given out.
@@ -135,6 +136,10 @@ impl Keeper {
                 return self.take_over(&room).await;
             }
             self.hand_over(&room).await?;
+            self.live.draw_ranks(&room).await;
+        }
+        if room.is_drawing(clock::now()) {
+            return self.draw(&room).await;
         }
         for _ in 0..ADMIT_CALLS_MAX {
             let admitted = self.live.line().admit(room.generation, ADMIT_MOST).await?;
@@ -195,13 +200,51 @@ impl Keeper {
             // Somebody else is taking it over.
             tokio::time::sleep(PAUSE).await;
         }
+        self.refreshed = None;
+        self.reread(show_id).await
+    }
+
+    /// Gives the entries of a lottery their places: the numbers are fixed in Postgres first, then everybody moves, then it is noted. Whoever else
+    /// does the same does the same.
+    async fn draw(&self, room: &Room) -> Result<(), Trouble> {
+        let line = self.live.line();
+        let Some(entries) = line.entries(room.generation).await? else {
+            return Ok(());
+        };
+        let (show_id, epoch) = (room.show_id, room.epoch);
+        let Some(draw) = room.draw else {
+            let entrants = entries.map(|count| u32::try_from(count).unwrap_or(u32::MAX));
+            let known = room.clone();
+            let work = async move |connection: &mut Connection| {
+                Ok(store::draws::begin(connection, &known, entrants, CHUNK).await?)
+            };
+            self.database.transaction("begin a draw", work).await?;
+            info!(%show_id, ?entrants, "room {show_id} draws lots");
+            return self.reread(show_id).await;
+        };
+        let Some(ranks) = self.live.ranks() else {
+            self.live.draw_ranks(room).await;
+            return Ok(());
+        };
+        if line
+            .draw(room.generation, &draw, ranks, room.buckets)
+            .await?
+        {
+            let work = async move |connection: &mut Connection| {
+                Ok(store::draws::end(connection, show_id, epoch).await?)
+            };
+            self.database.transaction("end a draw", work).await?;
+        }
+        self.reread(show_id).await
+    }
+
+    async fn reread(&self, show_id: Uuid) -> Result<(), Trouble> {
         let read = async move |connection: &mut Connection| {
             store::rooms::find(connection, show_id, false).await
         };
         if let Some(room) = self.database.read(read).await? {
             self.live.apply(room);
         }
-        self.refreshed = None;
         Ok(())
     }
 

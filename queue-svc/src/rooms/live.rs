@@ -1,17 +1,18 @@
 //! A room of this instance: what is known of it, and its ways to the line.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use chrono::{DateTime, Utc};
 use mesh::pg::Database;
-use mesh::tasks::Tasks;
+use mesh::tasks::{Tasks, blocking};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::beats::Beats;
 use super::joins::{self, JoinError, Joins};
 use super::keep::Keeper;
+use crate::domain::draw::Ranks;
 use crate::domain::lane::Spot;
 use crate::domain::pace::Speed;
 use crate::domain::room::{Phase, Room};
@@ -26,6 +27,7 @@ pub struct Live {
     view: RwLock<Arc<View>>,
     speed: Mutex<Speed>,
     stock: Mutex<Option<Stock>>,
+    ranks: OnceLock<Ranks>,
     pub(super) beats: Beats,
     joins: Joins,
     line: Line,
@@ -50,6 +52,7 @@ impl Live {
             view: RwLock::default(),
             speed: Mutex::default(),
             stock: Mutex::default(),
+            ranks: OnceLock::new(),
             beats: Beats::default(),
             joins,
             line,
@@ -89,6 +92,22 @@ impl Live {
 
     pub(super) fn set_stock(&self, stock: Option<Stock>) {
         *self.stock.lock().unwrap_or_else(PoisonError::into_inner) = stock;
+    }
+
+    /// The ranks of the entries of a draw that began, once they were computed.
+    #[must_use]
+    pub fn ranks(&self) -> Option<&Ranks> {
+        self.ranks.get()
+    }
+
+    /// Computes the ranks, where that was not done yet.
+    pub(super) async fn draw_ranks(&self, room: &Room) {
+        let (Some(seed), Some(draw), None) = (room.seed, room.draw, self.ranks.get()) else {
+            return;
+        };
+        if let Ok(ranks) = blocking(move || Ranks::of(&seed, &draw)).await {
+            let _ = self.ranks.set(ranks); // the same ones
+        }
     }
 
     /// As many may wait, by the settings and by what is left.

@@ -9,8 +9,10 @@ use uuid::Uuid;
 
 use super::schema::{room, room_lane};
 use super::{corrupt, natural, signed};
+use crate::domain::draw::Draw;
 use crate::domain::lane::{Block, Lane};
-use crate::domain::plan::Plan;
+use crate::domain::lottery::Seed;
+use crate::domain::plan::{LineOrder, Plan};
 use crate::domain::room::{Room, State};
 
 #[derive(Debug, Queryable, Selectable, Insertable, AsChangeset)]
@@ -37,6 +39,12 @@ struct RoomRow {
     waiting_per_place: i32,
     sold_out: bool,
     opening_told: bool,
+    lottery: bool,
+    seed: Option<Vec<u8>>,
+    drawn: bool,
+    draw_entrants: Option<Vec<i64>>,
+    draw_first: Option<Vec<i64>>,
+    draw_reserved: Option<Vec<i64>>,
 }
 
 /// Counters that only a flush or a recovery changes, and what is fixed for an epoch.
@@ -98,11 +106,18 @@ impl RoomRow {
             waiting_per_place: natural(plan.waiting_per_place)?,
             sold_out: room.sold_out,
             opening_told: room.opening_told,
+            lottery: plan.order == LineOrder::Lottery,
+            seed: room.seed.map(Vec::from),
+            drawn: room.draw.is_some_and(|draw| draw.done),
+            draw_entrants: room.draw.map(|draw| draw.entrants.map(i64::from).to_vec()),
+            draw_first: of_draw(room.draw, |draw| draw.first)?,
+            draw_reserved: of_draw(room.draw, |draw| draw.reserved)?,
         })
     }
 
     fn read(self, (epoch, generation, buckets): Counters) -> QueryResult<Room> {
         let time = |seconds: i32| natural(seconds).map(Duration::from_secs);
+        let draw = self.draw()?;
         let weights: Vec<u32> = self
             .weights
             .into_iter()
@@ -125,6 +140,11 @@ impl RoomRow {
                 close_time: self.close_time,
                 strict: self.strict,
                 waiting_per_place: natural(self.waiting_per_place)?,
+                order: if self.lottery {
+                    LineOrder::Lottery
+                } else {
+                    LineOrder::Arrival
+                },
             },
             state: state(&self.state)?,
             paused: self.paused,
@@ -135,8 +155,40 @@ impl RoomRow {
             seller_id: self.seller_id,
             sold_out: self.sold_out,
             opening_told: self.opening_told,
+            seed: self
+                .seed
+                .map(|seed| Seed::try_from(seed).map_err(|_| corrupt("room.seed")))
+                .transpose()?,
+            draw,
         })
     }
+
+    fn draw(&self) -> QueryResult<Option<Draw>> {
+        let (Some(entrants), Some(first), Some(reserved)) =
+            (&self.draw_entrants, &self.draw_first, &self.draw_reserved)
+        else {
+            return Ok(None);
+        };
+        Ok(Some(Draw {
+            entrants: by_lane(entrants)?,
+            first: by_lane(first)?,
+            reserved: by_lane(reserved)?,
+            done: self.drawn,
+        }))
+    }
+}
+
+fn of_draw(draw: Option<Draw>, numbers: fn(Draw) -> [u64; 3]) -> QueryResult<Option<Vec<i64>>> {
+    let signed = |numbers: [u64; 3]| numbers.into_iter().map(signed).collect();
+    draw.map(|draw| signed(numbers(draw))).transpose()
+}
+
+fn by_lane<T: TryFrom<i64>>(numbers: &[i64]) -> QueryResult<[T; 3]> {
+    let read: Vec<T> = numbers
+        .iter()
+        .map(|number| natural(*number))
+        .collect::<QueryResult<_>>()?;
+    read.try_into().map_err(|_| corrupt("a draw of a room"))
 }
 
 /// A room; with `lock` nobody else changes it until the transaction ends.
@@ -300,7 +352,7 @@ pub async fn reserve(
     }
 }
 
-async fn take(
+pub(super) async fn take(
     connection: &mut AsyncPgConnection,
     show_id: Uuid,
     lane: Lane,

@@ -27,6 +27,12 @@ diesel::table! {
         waiting_per_place -> Integer,
         sold_out -> Bool,
         opening_told -> Bool,
+        lottery -> Bool,
+        seed -> Nullable<Binary>,
+        drawn -> Bool,
+        draw_entrants -> Nullable<Array<BigInt>>,
+        draw_first -> Nullable<Array<BigInt>>,
+        draw_reserved -> Nullable<Array<BigInt>>,
     }
 }
 

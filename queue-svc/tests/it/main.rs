@@ -5,6 +5,7 @@ mod failover;
 mod history;
 mod line;
 mod losses;
+mod lottery;
 mod million;
 mod model;
 mod operators;

@@ -8,7 +8,7 @@ use diesel_async::{AsyncConnection, SimpleAsyncConnection};
 use mesh::pg::testing::TestDatabase;
 use mesh::pg::{Connection, constraint, migrate};
 use queue_svc::domain::lane::{Block, Lane, Spot};
-use queue_svc::domain::plan::Plan;
+use queue_svc::domain::plan::{LineOrder, Plan};
 use queue_svc::domain::room::Room;
 use queue_svc::store::{MIGRATIONS, places, rooms};
 
@@ -75,6 +75,10 @@ async fn each_wall_stands() {
         ("capacity = 0", "room_capacity"),
         ("rate = 100001", "room_rate"),
         ("waiting_per_place = 0", "room_waiting_per_place"),
+        ("lottery = true", "room_seed"),
+        ("seed = 'short'", "room_seed"),
+        ("drawn = true", "room_draw"),
+        ("draw_entrants = '{1,2,3}'", "room_draw"),
         ("weights = '{1,1,1}'", "room_weights"),
         ("weights = '{1,1,0,1}'", "room_weights"),
         ("open_time = now(), close_time = now()", "room_schedule"),
@@ -111,7 +115,7 @@ async fn each_wall_stands() {
 async fn numbers_are_taken_once_and_only_for_the_generation_that_is() {
     let (_storage, mut connection) = migrated().await;
     let plan = plan();
-    let room = Room::new(mesh::id::new(), Some(mesh::id::new()), plan);
+    let room = Room::new(mesh::id::new(), Some(mesh::id::new()), plan).seeded([5; 32]);
     assert!(rooms::insert(&mut connection, &room).await.unwrap());
     assert!(
         !rooms::insert(&mut connection, &room).await.unwrap(),
@@ -167,7 +171,7 @@ async fn numbers_are_taken_once_and_only_for_the_generation_that_is() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_used_place_is_remembered_for_its_epoch() {
     let (_storage, mut connection) = migrated().await;
-    let room = Room::new(mesh::id::new(), None, plan());
+    let room = Room::new(mesh::id::new(), None, plan()).seeded([5; 32]);
     rooms::insert(&mut connection, &room).await.unwrap();
     let spot = |lane, seq| Spot { lane, seq };
     let (used, other) = (spot(Lane::General, 5), spot(Lane::Access, 5));
@@ -203,5 +207,6 @@ fn plan() -> Plan {
         close_time: None,
         strict: true,
         waiting_per_place: 20,
+        order: LineOrder::Lottery,
     }
 }

@@ -1,5 +1,7 @@
 use proptest::prelude::*;
 
+use super::super::draw::Draw;
+use super::super::plan::LineOrder;
 use super::*;
 
 fn at(second: i64) -> DateTime<Utc> {
@@ -22,6 +24,7 @@ fn plan() -> Plan {
         close_time: Some(at(30)),
         strict: false,
         waiting_per_place: 10,
+        order: LineOrder::Arrival,
     }
 }
 
@@ -76,13 +79,13 @@ fn orders_go_before_the_schedule_and_a_closed_room_stays_closed() {
         assert_eq!(closed.ordered(order), Err(Closed), "{order:?}");
     }
     assert_eq!(closed.ordered(Order::Close).unwrap(), closed);
-    assert_eq!(closed.planned(plan()), Err(Closed));
+    assert_eq!(closed.planned(plan(), at(0)), Err(Blocked::Closed(Closed)));
 }
 
 #[test]
 fn what_changes_nothing_leaves_the_version() {
     assert_eq!(room().ordered(Order::Resume).unwrap().version, 1);
-    assert_eq!(room().planned(plan()).unwrap().version, 1);
+    assert_eq!(room().planned(plan(), at(0)).unwrap().version, 1);
     let faster = room().ordered(Order::SetRate(50)).unwrap();
     assert_eq!((faster.version, faster.plan.burst), (2, 50));
 }
@@ -93,7 +96,7 @@ fn a_flush_begins_an_epoch_with_buckets_for_the_size_of_now() {
         waiting_max: 2_000_000,
         ..plan()
     };
-    let planned = room().planned(larger).unwrap();
+    let planned = room().planned(larger, at(0)).unwrap();
     assert_eq!((planned.epoch, planned.buckets), (1, 10_000));
     let flushed = planned.ordered(Order::Flush).unwrap();
     assert_eq!(
@@ -120,6 +123,7 @@ fn each_limit_is_told_with_its_field() {
         close_time: Some(at(1)),
         strict: false,
         waiting_per_place: 1_001,
+        order: LineOrder::Arrival,
     };
     let broken = wrong.broken();
     let fields: Vec<&str> = broken.iter().map(|(field, _)| *field).collect();
@@ -164,6 +168,54 @@ fn a_sold_out_room_admits_nobody_and_keeps_its_line() {
         Mode::Drain,
         "whoever is in line gets what is returned"
     );
+}
+
+#[test]
+fn lots_are_drawn_when_a_room_opens_and_a_draw_that_began_is_finished() {
+    let lottery = Plan {
+        order: LineOrder::Lottery,
+        ..plan()
+    };
+    let unseeded = Room::new(mesh::id::new(), None, lottery.clone());
+    let room = unseeded.seeded([7; 32]);
+    assert_eq!(room.clone().seeded([8; 32]), room, "the promise is kept");
+    assert_eq!(
+        (room.mode(at(15)), room.is_entered(at(15))),
+        (Mode::Armed, true)
+    );
+    assert_eq!(room.mode(at(25)), Mode::Drawing);
+    let paused = room.ordered(Order::Pause).unwrap();
+    assert_eq!(paused.mode(at(25)), Mode::Paused);
+    let draw = Draw {
+        entrants: [3, 0, 0],
+        first: [65_536, 0, 0],
+        reserved: [131_072, 0, 0],
+        done: false,
+    };
+    let begun = Room {
+        draw: Some(draw),
+        ..paused
+    };
+    assert_eq!(begun.mode(at(25)), Mode::Drawing);
+    assert_eq!(begun.mode(at(30)), Mode::Closed);
+    let drawn = begun.drawn();
+    assert_eq!(
+        (drawn.mode(at(25)), drawn.is_entered(at(25))),
+        (Mode::Paused, false)
+    );
+    assert_eq!(drawn.version, begun.version + 1);
+    let flushed = drawn.ordered(Order::Flush).unwrap();
+    assert_eq!((flushed.seed, flushed.draw), (None, None));
+    for second in [10, 25] {
+        let back = room.planned(plan(), at(second));
+        assert_eq!(back, Err(Blocked::OrderFixed), "{second}");
+    }
+    assert!(room.planned(plan(), at(0)).is_ok());
+    let never_armed = Plan {
+        arm_time: None,
+        ..lottery
+    };
+    assert_eq!(never_armed.broken()[0].0, "order");
 }
 
 #[test]

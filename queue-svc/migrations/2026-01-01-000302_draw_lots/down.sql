@@ -1,0 +1,8 @@
+ALTER TABLE room DROP CONSTRAINT room_draw;
+ALTER TABLE room DROP CONSTRAINT room_seed;
+ALTER TABLE room DROP COLUMN draw_reserved;
+ALTER TABLE room DROP COLUMN draw_first;
+ALTER TABLE room DROP COLUMN draw_entrants;
+ALTER TABLE room DROP COLUMN drawn;
+ALTER TABLE room DROP COLUMN seed;
+ALTER TABLE room DROP COLUMN lottery;
