@@ -18,6 +18,7 @@ use tokio::process::Command;
 use uuid::Uuid;
 
 use crate::losses::settings as line_settings;
+use crate::people::forget;
 use crate::service::{Home, Instance, reason, until};
 use crate::support::{Stage, on_test_seams, redis};
 
@@ -424,5 +425,88 @@ async fn a_room_without_lots_has_none() {
             .unwrap_err();
         assert_eq!(reason(&refused), expected);
     }
+    instance.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn losses_before_and_after_the_draw_change_no_rank() {
+    let home = Home::new().await;
+    let instance = home.start().await;
+    let show_id = mesh::id::new();
+    instance.put(&home, show_id, armed()).await.unwrap();
+    let mut people = Vec::new();
+    for _ in 0..12 {
+        let account = mesh::id::new();
+        let place = instance.join(&home, show_id, account, "").await.unwrap();
+        people.push((account, place.entry, place.ticket));
+    }
+    let poll = async |account: Uuid, ticket: &str| {
+        until("the line answers", async || {
+            let polled = instance.poll(&home, show_id, account, ticket).await;
+            polled.ok()
+        })
+        .await
+    };
+    let generation = async |least: i64| {
+        until("the room recovers", async || {
+            let found = home.number("SELECT generation AS n FROM room").await;
+            (found >= least).then_some(())
+        })
+        .await;
+    };
+    // Redis forgets the entries; half of the people come back before the draw, the others after it.
+    forget(show_id).await;
+    generation(2).await;
+    for (account, entry, ticket) in &people[..6] {
+        let place = poll(*account, ticket).await;
+        assert_eq!(
+            (place.state(), place.entry),
+            (PlaceState::Entered, *entry),
+            "the entry is the same"
+        );
+    }
+    open(&instance, &home, show_id).await;
+    until("the draw is over", async || {
+        (home
+            .number("SELECT count(*) AS n FROM room WHERE drawn")
+            .await
+            == 1)
+            .then_some(())
+    })
+    .await;
+    let waits = async |account: Uuid, ticket: &str| {
+        until("the place is known", async || {
+            let place = poll(account, ticket).await;
+            (place.state() == PlaceState::Waiting).then_some(place)
+        })
+        .await
+    };
+    for (account, _, ticket) in &people[6..] {
+        waits(*account, ticket).await;
+    }
+    // It forgets the places, too: everybody comes back with the ticket of the entry.
+    forget(show_id).await;
+    generation(3).await;
+    for (account, _, ticket) in people.iter().rev() {
+        waits(*account, ticket).await;
+    }
+    until("the view has everybody", async || {
+        (instance.stats(&home, show_id).await.general == 12).then_some(())
+    })
+    .await;
+    let held = lottery(&instance, show_id).await;
+    let drawn = audit(&held, &["--all"]).await.1;
+    let rank = |entry: u64| {
+        let begin = format!("LANE_GENERAL,{entry},");
+        let line = drawn.lines().find(|line| line.starts_with(&begin));
+        let rank: u64 = line.unwrap()[begin.len()..].parse().unwrap();
+        rank
+    };
+    people.sort_by_key(|(_, entry, _)| rank(*entry));
+    let mut positions = Vec::new();
+    for (account, _, ticket) in &people {
+        positions.push(waits(*account, ticket).await.position);
+    }
+    assert_eq!(positions, (1..=12).collect::<Vec<_>>());
     instance.stop().await;
 }

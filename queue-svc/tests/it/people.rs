@@ -170,7 +170,7 @@ async fn when_redis_forgets_everybody_comes_back_to_their_place_and_nobody_gets_
 }
 
 /// Redis restarts without its data, as far as this show goes.
-async fn forget(show_id: Uuid) {
+pub(crate) async fn forget(show_id: Uuid) {
     let redis = redis();
     let mut look = Pipeline::with_capacity(1);
     look.cmd("KEYS").arg(format!("usher:queue:{{{show_id}}}:*"));
