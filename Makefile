@@ -13,7 +13,7 @@ run: ## the whole mesh with a demo show on sale, in front until Ctrl-C
 	@dev/run
 
 .PHONY: demo
-demo: ## one purchase told step by step
+demo: ## one purchase told step by step, then 5,000 people in a waiting room
 	@dev/demo
 
 .PHONY: audit

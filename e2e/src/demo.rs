@@ -1,4 +1,4 @@
-//! The demo: a catalogue on sale, and one purchase told step by step. Everything goes through REST, as a front end would.
+//! The demo: a catalogue on sale, one purchase told step by step, and a waiting room that fills and drains. Everything goes through REST, as a front end would.
 
 use std::path::PathBuf;
 
@@ -10,11 +10,13 @@ use uuid::Uuid;
 use crate::rest::{Person, Rest, RestError};
 
 mod buy;
+mod crowd;
 mod gate;
 mod qr;
 mod seed;
 
 pub use buy::buy;
+pub use crowd::crowd;
 pub use gate::{GateError, Verified, verify};
 pub use seed::{Sale, seed};
 

@@ -1,4 +1,4 @@
-//! Puts a demo on sale, and tells one purchase step by step.
+//! Puts a demo on sale, tells one purchase step by step, and fills a waiting room.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -13,14 +13,18 @@ use mesh::config::EXIT_USAGE;
 
 const HELP: &str = "usher-demo seed   puts the demo show on sale, unless it is; prints its id
 usher-demo buy    buys two seats through REST and tells every step
+usher-demo crowd  lets 5,000 people wait for the demo show, and one behind them
+usher-demo tour   buy, then crowd
 
-Both need a running mesh (make run) and read USHER_EDGE_URL, USHER_BOOKING_URL, USHER_PG_SIM_URL, USHER_KEYS_DIR.";
+All need a running mesh (make run) and read USHER_EDGE_URL, USHER_BOOKING_URL, USHER_PG_SIM_URL, USHER_KEYS_DIR.";
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let outcome = match std::env::args().nth(1).as_deref() {
         Some("seed") => seed().await,
         Some("buy") => buy().await,
+        Some("crowd") => crowd().await,
+        Some("tour") => tour().await,
         Some("--help" | "-h") => {
             println!("{HELP}");
             Ok(())
@@ -47,6 +51,15 @@ async fn seed() -> Result<(), DemoError> {
     .await?;
     println!("show {}", sale.show_id);
     Ok(())
+}
+
+async fn tour() -> Result<(), DemoError> {
+    buy().await?;
+    crowd().await
+}
+
+async fn crowd() -> Result<(), DemoError> {
+    demo::crowd(&Stage::set()?, &mut |text: &str| print!("{text}")).await
 }
 
 async fn buy() -> Result<(), DemoError> {

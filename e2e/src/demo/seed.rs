@@ -43,6 +43,11 @@ pub async fn seed(stage: &Stage, tell: &mut impl FnMut(&Call, &Answer)) -> Resul
     Ok(sale)
 }
 
+/// Whoever runs the demo show.
+pub(super) fn operator(stage: &Stage) -> Result<Person, DemoError> {
+    stage.person(SELLER, &[Role::Admin])
+}
+
 /// Sends a call that has to succeed.
 pub(super) async fn ask(
     stage: &Stage,
