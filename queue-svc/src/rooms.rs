@@ -264,6 +264,7 @@ impl Rooms {
             let stock = stocks.remove(&room.show_id);
             self.apply(room).set_stock(stock);
         }
+        self.gauge();
         let mut live = self
             .inner
             .live
@@ -281,6 +282,28 @@ impl Rooms {
         Ok(())
     }
 
+    /// Sums over all rooms; every instance tells the same ones.
+    fn gauge(&self) {
+        let (mut waiting, mut late, mut slots, mut over) = (0, 0, 0, 0);
+        let rooms = self.everything();
+        for live in &rooms {
+            let (room, view) = (live.room(), live.view());
+            waiting += view.live();
+            late += view.late();
+            slots += view.slots;
+            over += view.slots.saturating_sub(room.plan.capacity.into());
+        }
+        metrics::gauge!("usher_queue_rooms").set(as_f64(rooms.len()));
+        for (name, sum) in [
+            ("usher_queue_waiting_people", waiting),
+            ("usher_queue_late_people", late),
+            ("usher_queue_slots", slots),
+            ("usher_queue_over_by_slots", over),
+        ] {
+            metrics::gauge!(name).set(as_f64(usize::try_from(sum).unwrap_or(usize::MAX)));
+        }
+    }
+
     fn all(&self) -> Vec<Uuid> {
         let rooms = self.everything();
         rooms.iter().map(|live| live.room().show_id).collect()
@@ -295,6 +318,15 @@ impl Rooms {
             .unwrap_or_else(PoisonError::into_inner);
         live.values().map(|entry| Arc::clone(&entry.live)).collect()
     }
+}
+
+#[expect(
+    clippy::as_conversions,
+    clippy::cast_precision_loss,
+    reason = "people and slots are far below 2^53"
+)]
+fn as_f64(count: usize) -> f64 {
+    count as f64
 }
 
 /// Tells others that a room opened, once.

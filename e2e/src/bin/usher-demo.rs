@@ -13,7 +13,7 @@ use mesh::config::EXIT_USAGE;
 
 const HELP: &str = "usher-demo seed   puts the demo show on sale, unless it is; prints its id
 usher-demo buy    buys two seats through REST and tells every step
-usher-demo crowd  lets 5,000 people wait for the demo show, and one behind them
+usher-demo crowd  lets 5,000 people wait in a room of their own, and one behind them
 usher-demo tour   buy, then crowd
 
 All need a running mesh (make run) and read USHER_EDGE_URL, USHER_BOOKING_URL, USHER_PG_SIM_URL, USHER_KEYS_DIR.";

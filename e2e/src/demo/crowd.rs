@@ -1,4 +1,4 @@
-//! Five thousand people and one behind them: the waiting room of the demo show fills, admits at its rate, and drains.
+//! Five thousand people and one behind them: a waiting room fills, admits at its rate, and drains.
 
 use std::time::Duration;
 
@@ -8,8 +8,9 @@ use mesh::id;
 use mesh::identity::Role;
 use serde_json::json;
 use tokio::time::Instant;
+use uuid::Uuid;
 
-use super::seed::{ask, operator, seed};
+use super::seed::{ask, operator};
 use super::{DemoError, Stage};
 use crate::rest::{Answer, Call, Person};
 
@@ -19,8 +20,6 @@ const PEOPLE: usize = 5_000;
 const CAPACITY: usize = 2 * PEOPLE;
 /// Admissions a second: the line drains in half a minute.
 const RATE: usize = 200;
-/// The demo show has 300 seats; without this nobody may join behind 3,000 people.
-const WAITING_PER_PLACE: u32 = 100;
 /// Calls under way at once: what a laptop takes without refusals.
 const AT_ONCE: usize = 64;
 /// How often one of the crowd looks: rarely, as on a phone in a pocket; nobody is passed over before two minutes.
@@ -40,9 +39,11 @@ struct Member {
 
 /// Tells the story through `say`.
 pub async fn crowd(stage: &Stage, say: &mut impl FnMut(&str)) -> Result<(), DemoError> {
-    let sale = seed(stage, &mut |_, _| {}).await?;
-    let queue = format!("/v1/shows/{}/queue", sale.show_id);
-    open(stage, &sale.show_id, say).await?;
+    // A room of its own: one that was left behind by an earlier mesh would first wait for the passes of its people.
+    let show_id = id::new();
+    let queue = format!("/v1/shows/{show_id}/queue");
+    say("\n11. A waiting room\n");
+    open(stage, show_id, say).await?;
 
     let since = Stopwatch::start();
     let mut members = join_all(stage, &queue).await?;
@@ -72,28 +73,33 @@ pub async fn crowd(stage: &Stage, say: &mut impl FnMut(&str)) -> Result<(), Demo
         renewed.at("/place/state"),
         renewed.at("/place/sessionExpireTime")
     ));
+    let close = order(show_id, "close", &operator(stage)?);
+    ask(stage, &mut telling(say), &close).await?;
     Ok(())
 }
 
-async fn open(stage: &Stage, show_id: &str, say: &mut impl FnMut(&str)) -> Result<(), DemoError> {
+async fn open(stage: &Stage, show_id: Uuid, say: &mut impl FnMut(&str)) -> Result<(), DemoError> {
     let operator = operator(stage)?;
-    let settings =
-        json!({"capacity": CAPACITY, "rate": RATE, "waitingPerPlace": WAITING_PER_PLACE});
+    let settings = json!({"capacity": CAPACITY, "rate": RATE});
     let room = Call::put(format!("/v1/shows/{show_id}/room"))
         .by(&operator)
         .key(id::new())
         .json(&json!({"settings": settings, "reason": "demo"}));
-    let open = Call::post(format!("/v1/shows/{show_id}/room:open"))
-        .by(&operator)
-        .key(id::new())
-        .json(&json!({"reason": "demo"}));
-    for call in [room, open] {
-        let mut tell = |call: &Call, answer: &Answer| {
-            say(&format!("{} -> {}\n", call.title(), answer.status));
-        };
-        ask(stage, &mut tell, &call).await?;
+    for call in [room, order(show_id, "open", &operator)] {
+        ask(stage, &mut telling(say), &call).await?;
     }
     Ok(())
+}
+
+fn order(show_id: Uuid, verb: &str, operator: &Person) -> Call {
+    Call::post(format!("/v1/shows/{show_id}/room:{verb}"))
+        .by(operator)
+        .key(id::new())
+        .json(&json!({"reason": "demo"}))
+}
+
+fn telling(say: &mut impl FnMut(&str)) -> impl FnMut(&Call, &Answer) {
+    |call, answer| say(&format!("{} -> {}\n", call.title(), answer.status))
 }
 
 fn step(queue: &str, verb: &str, person: &Person, body: serde_json::Value) -> Call {
@@ -203,14 +209,9 @@ async fn look(stage: &Stage, queue: &str, member: &mut Member) -> Result<(), Dem
 fn seen(answer: &Answer) -> String {
     match answer.at("/place/state").as_str() {
         "PLACE_STATE_WAITING" => format!(
-            "place {} of {} in line{}{}",
+            "place {} of {} in line{}",
             answer.at("/place/position"),
             answer.at("/place/live"),
-            if answer.at("/place/unlikely") == "true" {
-                ", more in front than there are seats for"
-            } else {
-                ""
-            },
             match (answer.at("/place/waitP50"), answer.at("/place/waitP90")) {
                 (half, most) if !half.is_empty() => format!(", {half} to {most}"),
                 _ => String::new(),

@@ -115,11 +115,16 @@ impl Guest {
     }
 
     pub(super) fn answer(&self, place: Place, spot: Option<Spot>, position: u64) -> Answer {
+        // A newcomer is one that the view has not counted yet.
+        let least = match place {
+            Place::Waiting { late: false, .. } => position,
+            _ => 0,
+        };
         Answer {
             place,
             spot,
             ticket: None,
-            live: self.live.view().live(),
+            live: self.live.view().live().max(least),
             poll_after: self.pause(position),
             paused: self.phase == Phase::Paused,
             open_time: self.room.plan.open_time.filter(|time| *time > self.now),

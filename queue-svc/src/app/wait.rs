@@ -357,6 +357,12 @@ impl Waiting {
 
     async fn admit(&self, guest: &Guest, spot: Spot, session: Session) -> Result<Place, Refusal> {
         let (show_id, epoch) = (guest.room.show_id, guest.room.epoch);
+        let first = if session.pass == 1 {
+            "first"
+        } else {
+            "renewed"
+        };
+        metrics::counter!("usher_queue_passes_total", "pass" => first).increment(1);
         if session.pass == 1 {
             let work = async move |connection: &mut Connection| {
                 Ok(store::places::use_up(connection, show_id, epoch, &[spot]).await?)

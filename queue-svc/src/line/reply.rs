@@ -29,6 +29,23 @@ pub enum Standing {
     Exhausted(Lane),
 }
 
+impl Standing {
+    /// Its name in metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Late => "late",
+            Self::Offered { .. } => "offered",
+            Self::Admitted(_) => "admitted",
+            Self::Ended => "ended",
+            Self::Refused(_) => "refused",
+            Self::Full => "full",
+            Self::Exhausted(_) => "no_number",
+        }
+    }
+}
+
 /// A pass of a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Session {

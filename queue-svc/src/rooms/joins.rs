@@ -111,6 +111,7 @@ async fn give(live: &Live, jobs: Vec<Job>) -> Option<(Lane, Vec<Job>)> {
     let mut exhausted: Option<Lane> = None;
     let mut again: Vec<Job> = Vec::new();
     for (job, told) in jobs.into_iter().zip(told) {
+        metrics::counter!("usher_queue_joins_total", "told" => told.standing.name()).increment(1);
         if let Standing::Exhausted(lane) = told.standing {
             exhausted.get_or_insert(lane);
             again.push(job);

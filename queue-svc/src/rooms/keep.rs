@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::Live;
 use super::joins::{BLOCK, reserve};
+use crate::domain::forecast::Forecasts;
 use crate::domain::lane::Lane;
 use crate::domain::pace;
 use crate::domain::room::{HOLD, Room};
@@ -60,6 +61,7 @@ pub(super) struct Keeper {
     reaped: Option<Instant>,
     reserve_again: Option<Instant>,
     failing: bool,
+    forecasts: Forecasts,
 }
 
 impl Keeper {
@@ -73,6 +75,7 @@ impl Keeper {
             reaped: None,
             reserve_again: None,
             failing: false,
+            forecasts: Forecasts::default(),
         }
     }
 
@@ -143,6 +146,7 @@ impl Keeper {
         }
         for _ in 0..ADMIT_CALLS_MAX {
             let admitted = self.live.line().admit(room.generation, ADMIT_MOST).await?;
+            metrics::counter!("usher_queue_offers_total").increment(admitted.granted.into());
             if admitted.granted < ADMIT_MOST && admitted.purged < ADMIT_MOST {
                 break;
             }
@@ -165,7 +169,23 @@ impl Keeper {
         self.live.line().refresh(&mut self.view).await?;
         self.refreshed = Some(Instant::now());
         self.live.publish(&self.view);
+        self.compare();
         Ok(())
+    }
+
+    /// How good the told waits are, by the last place of the general lane now and then.
+    fn compare(&mut self) {
+        let lane = self.view.lane(Lane::General);
+        for outcome in self.forecasts.passed(self.view.now, lane.head) {
+            metrics::histogram!("usher_queue_wait_told_ratio").record(outcome.ratio);
+            if outcome.missed {
+                metrics::counter!("usher_queue_waits_missed_total").increment(1);
+            }
+        }
+        if let (Some(last), 1..) = (lane.next.checked_sub(1), lane.live) {
+            let told = self.live.speed().wait(lane.live);
+            self.forecasts.note(self.view.now, last, told);
+        }
     }
 
     fn is_ours(&self, room: &Room) -> bool {
@@ -187,6 +207,7 @@ impl Keeper {
             };
             self.database.transaction("next generation", work).await?
         };
+        self.forecasts.clear();
         if let Some(blocks) = taken {
             let generation = known + 1;
             // Before the first one no pass can be out.
