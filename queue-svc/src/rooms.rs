@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use mesh::clock::to_timestamp;
 use mesh::pg::{Connection, Database, TxError};
 use mesh::redis::{Library, Redis, Wait};
@@ -257,14 +258,27 @@ impl Rooms {
                 "{ROOMS_MAX} rooms are looked after; close those that are over, no more are taken"
             );
         }
+        let mut opened = Vec::new();
         for room in rooms {
             if room.phase(now) == Phase::Open && !room.opening_told {
-                tell_opening(&database, room.show_id).await?;
+                opened.push(room.show_id);
             }
             let stock = stocks.remove(&room.show_id);
             self.apply(room).set_stock(stock);
         }
         self.gauge();
+        self.give_up(now);
+        for show_id in opened {
+            if let Err(error) = tell_opening(&database, show_id).await {
+                // The next look tells it.
+                warn!(%show_id, error = chain(&error), "nobody was told that a room opened");
+            }
+        }
+        Ok(())
+    }
+
+    /// Rooms that have been closed for long enough are not looked after any more.
+    fn give_up(&self, now: DateTime<Utc>) {
         let mut live = self
             .inner
             .live
@@ -279,7 +293,6 @@ impl Rooms {
             }
             keep
         });
-        Ok(())
     }
 
     /// Sums over all rooms; every instance tells the same ones.

@@ -45,13 +45,17 @@ CREATE TABLE departure (
     show_id uuid NOT NULL,
     account_id uuid NOT NULL,
     depart_time timestamptz NOT NULL,
+    told_generation bigint,
+    told_time timestamptz,
     CONSTRAINT departure_pkey PRIMARY KEY (show_id, account_id),
     CONSTRAINT departure_room FOREIGN KEY (show_id) REFERENCES room (show_id)
 );
-COMMENT ON TABLE departure IS 'People whose booking ended: their passes are not renewed any more. A row is removed when the line knows.';
+COMMENT ON TABLE departure IS 'People whose booking ended: their passes are not renewed any more. A row stays until their passes have ended, for a line that forgets.';
 COMMENT ON COLUMN departure.show_id IS 'Room.';
 COMMENT ON COLUMN departure.account_id IS 'Whose session is over.';
 COMMENT ON COLUMN departure.depart_time IS 'When: sessions that began later go on.';
+COMMENT ON COLUMN departure.told_generation IS 'Generation of the room whose line knows; null: none yet.';
+COMMENT ON COLUMN departure.told_time IS 'When it was told.';
 
 CREATE TABLE invitation (
     show_id uuid NOT NULL,

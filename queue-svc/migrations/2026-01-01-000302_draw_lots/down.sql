@@ -5,4 +5,5 @@ ALTER TABLE room DROP COLUMN draw_first;
 ALTER TABLE room DROP COLUMN draw_entrants;
 ALTER TABLE room DROP COLUMN drawn;
 ALTER TABLE room DROP COLUMN seed;
+ALTER TABLE room DROP COLUMN order_fixed;
 ALTER TABLE room DROP COLUMN lottery;

@@ -33,6 +33,12 @@ impl Guest {
         self.answer(place, None, 1)
     }
 
+    /// Whether the line knows of a draw that this instance has not heard of; it will within a second.
+    pub(super) fn is_behind(&self) -> bool {
+        let known = self.room.settings(self.now).version;
+        self.room.is_entered(self.now) && self.live.view().version > known
+    }
+
     /// The place that a number of a ticket stands for: entries of a draw have others by now.
     pub(super) fn place_of(&self, spot: Spot) -> Result<Spot, Refusal> {
         match self.room.draw {
@@ -97,12 +103,16 @@ impl Guest {
 
     /// How long somebody at `position` may be silent; spread, so that people do not come in waves.
     pub(super) fn pause(&self, position: u64) -> Duration {
-        let plan = &self.room.plan;
         let phase = if self.is_sold_out() {
             Phase::Paused
         } else {
             self.phase
         };
+        self.pause_in(phase, position)
+    }
+
+    fn pause_in(&self, phase: Phase, position: u64) -> Duration {
+        let plan = &self.room.plan;
         let pause = pace::pause(position, plan.rate, phase, plan.silence);
         let spread = pause.mul_f64(pace::JITTER);
         pause.saturating_sub(spread) + mesh::random::jitter(spread * 2)
@@ -120,12 +130,17 @@ impl Guest {
             Place::Waiting { late: false, .. } => position,
             _ => 0,
         };
+        let poll_after = match place {
+            // Nothing happens to them soon.
+            Place::Entered { .. } | Place::Overloaded => self.pause_in(Phase::Paused, position),
+            _ => self.pause(position),
+        };
         Answer {
             place,
             spot,
             ticket: None,
             live: self.live.view().live().max(least),
-            poll_after: self.pause(position),
+            poll_after,
             paused: self.phase == Phase::Paused,
             open_time: self.room.plan.open_time.filter(|time| *time > self.now),
             rate: self.room.plan.rate,

@@ -89,10 +89,11 @@ impl Waiting {
         if early || guest.phase == Phase::Closed {
             return Ok(guest.outside());
         }
-        if guest.is_sold_out() && ticket.is_none() {
+        // Somebody may have a place in a line that is not empty, and no ticket at hand.
+        if guest.is_sold_out() && ticket.is_none() && guest.live.is_idle() {
             return Ok(guest.answer(Place::SoldOut, None, 1));
         }
-        if guest.room.is_drawing(guest.now) {
+        if guest.room.is_drawing(guest.now) || guest.is_behind() {
             return Err(Refusal::soon());
         }
         let lane = match invitation {
@@ -160,11 +161,15 @@ impl Waiting {
             return Ok(None);
         }
         let (show_id, epoch, spot) = (held.ticket.show_id, held.ticket.epoch, held.spot);
+        let spots = [spot, held.ticket.spot];
         let read = async move |connection: &mut Connection| {
-            store::places::used(connection, show_id, epoch, &[spot]).await
+            store::places::used(connection, show_id, epoch, &spots).await
         };
         let used = self.database.read(read).await?;
-        Ok((!used.contains(&spot)).then_some(spot))
+        Ok(spots
+            .iter()
+            .all(|spot| !used.contains(spot))
+            .then_some(spot))
     }
 
     /// Tells where a ticket stands, and notes that its owner is there. From memory for whoever waits; who does not is asked about.
@@ -186,6 +191,9 @@ impl Waiting {
         }
         if guest.room.is_drawing(guest.now) {
             return Ok(guest.entered(held.spot));
+        }
+        if guest.is_behind() {
+            return Err(Refusal::soon());
         }
         let (known, spot) = (Some(&held.ticket), held.spot);
         // What was shown of an entry says nothing about its place.
@@ -284,8 +292,12 @@ impl Waiting {
     ) -> Result<Answer, Refusal> {
         let guest = self.guest(show_id, account_id).await?;
         let held = self.ticket(&guest, ticket)?;
-        if guest.room.is_drawing(guest.now) {
+        if guest.room.is_drawing(guest.now) || guest.is_behind() {
             return Err(Refusal::soon());
+        }
+        if guest.room.is_entered(guest.now) {
+            // Whoever enters again has one chance: an entry that was given up never comes back, whatever is lost.
+            self.use_up(&guest, held.spot).await?;
         }
         let left = guest
             .live
@@ -322,6 +334,7 @@ impl Waiting {
             }
             // Settings are on their way to the line, or numbers are.
             (Standing::Refused(_) | Standing::Exhausted(_), _) => return Err(Refusal::soon()),
+            (Standing::Full, _) if guest.is_sold_out() => Place::SoldOut,
             (Standing::Full, _) if guest.live.waiting_max() < guest.room.plan.waiting_max => {
                 Place::Overloaded
             }
@@ -355,6 +368,14 @@ impl Waiting {
         Ok(answer)
     }
 
+    async fn use_up(&self, guest: &Guest, spot: Spot) -> Result<(), Refusal> {
+        let (show_id, epoch) = (guest.room.show_id, guest.room.epoch);
+        let work = async move |connection: &mut Connection| {
+            Ok(store::places::use_up(connection, show_id, epoch, &[spot]).await?)
+        };
+        Ok(self.database.transaction("use a place", work).await?)
+    }
+
     async fn admit(&self, guest: &Guest, spot: Spot, session: Session) -> Result<Place, Refusal> {
         let (show_id, epoch) = (guest.room.show_id, guest.room.epoch);
         let first = if session.pass == 1 {
@@ -364,10 +385,7 @@ impl Waiting {
         };
         metrics::counter!("usher_queue_passes_total", "pass" => first).increment(1);
         if session.pass == 1 {
-            let work = async move |connection: &mut Connection| {
-                Ok(store::places::use_up(connection, show_id, epoch, &[spot]).await?)
-            };
-            self.database.transaction("use a place", work).await?;
+            self.use_up(guest, spot).await?;
         }
         let pass = Pass {
             show_id,

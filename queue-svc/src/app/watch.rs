@@ -229,7 +229,13 @@ impl Watch {
                 self.over = !*late && *position > reach.max(REACH_MIN);
                 self.shown = *position;
             }
-            Place::Entered { .. } => {}
+            // Half an hour before the draw nothing happens; whoever is next in another room needs the seat.
+            Place::Entered { .. } => {
+                let reach = chrono::Duration::from_std(REACH).unwrap_or_default();
+                self.over = answer
+                    .open_time
+                    .is_some_and(|time| time > mesh::clock::now() + reach);
+            }
             Place::Admitted { pass, .. } => {
                 pass.clear();
                 self.over = true;

@@ -89,6 +89,8 @@ pub struct Room {
     pub sold_out: bool,
     /// Whether others were told that it opened.
     pub opening_told: bool,
+    /// Whether people may have joined, so that who comes first cannot be changed any more.
+    pub order_fixed: bool,
     /// What decides the draw of a lottery.
     pub seed: Option<Seed>,
     /// The draw, once it began.
@@ -148,6 +150,7 @@ impl Room {
             seller_id,
             sold_out: false,
             opening_told: false,
+            order_fixed: false,
             seed: None,
             draw: None,
         }
@@ -262,6 +265,7 @@ impl Room {
                 room.buckets = room.plan.buckets();
                 room.seed = None;
                 room.draw = None;
+                room.order_fixed = false;
             }
             Order::SetRate(rate) => {
                 // A burst that followed the rate follows it further.
@@ -307,11 +311,14 @@ impl Room {
         if self.state == State::Closed {
             return Err(Closed.into());
         }
-        if plan.order != self.plan.order && self.phase(now) != Phase::NotYetOpen {
+        // Also when the room is put off afterwards: people have joined under the order that they were told.
+        let order_fixed = self.order_fixed || self.phase(now) != Phase::NotYetOpen;
+        if plan.order != self.plan.order && order_fixed {
             return Err(Blocked::OrderFixed);
         }
         let mut room = self.clone();
         if room.plan != plan {
+            room.order_fixed = order_fixed;
             room.plan = plan;
             room.version += 1;
         }

@@ -7,8 +7,10 @@ use super::{Args, BITS, CHUNK, DRAWN, ENTRIES, LAY, Line, LineError, MOVE, Mode,
 use crate::domain::draw::{Draw, Ranks};
 use crate::domain::lane::{Lane, Spot};
 
-/// Buckets of accounts in one call: a thousand accounts, about a millisecond of the server.
-const BUCKETS_AT_ONCE: usize = 10;
+/// Accounts in one call, if they are spread over their buckets: about a millisecond of the server.
+const ACCOUNTS_AT_ONCE: u64 = 1_000;
+/// Arguments that move one account.
+const ARGS_OF_MOVE: usize = 4;
 
 /// Who of a lane has which number, by chunks.
 #[derive(Debug, Default)]
@@ -45,13 +47,17 @@ fn numbers(chunk: u64, bits: &[u8]) -> impl Iterator<Item = u64> {
 }
 
 impl Line {
-    /// How many numbers each lane has issued, once nobody joins any more; `None` while the mode is another one.
-    pub async fn entries(&self, generation: u64) -> Result<Option<[u64; 3]>, LineError> {
+    /// How many numbers each lane has issued, once nobody joins any more; `None` while other settings than those of `version` are in force.
+    pub async fn entries(
+        &self,
+        generation: u64,
+        version: u64,
+    ) -> Result<Option<[u64; 3]>, LineError> {
         let reply = self.call(ENTRIES, Args::of(generation)).await?;
-        if text(&reply, 1)? != Mode::Drawing.name() {
+        if text(&reply, 1)? != Mode::Drawing.name() || natural(&reply, 2)? != version {
             return Ok(None);
         }
-        let entries = [2, 3, 4].map(|index| natural(&reply, index));
+        let entries = [3, 4, 5].map(|index| natural(&reply, index));
         let [general, presale, access] = entries;
         Ok(Some([general?, presale?, access?]))
     }
@@ -70,8 +76,11 @@ impl Line {
                 return Ok(false);
             }
         }
+        let people: u64 = Lane::ALL.map(|lane| draw.entrants(lane)).iter().sum();
+        let at_once = ACCOUNTS_AT_ONCE * u64::from(buckets) / people.max(1);
+        let at_once = usize::try_from(at_once.min(ACCOUNTS_AT_ONCE)).unwrap_or(1);
         let buckets: Vec<u32> = (0..buckets).collect();
-        for some in buckets.chunks(BUCKETS_AT_ONCE) {
+        for some in buckets.chunks(at_once.max(1)) {
             if !self.rename(generation, some, draw, ranks).await? {
                 return Ok(false);
             }
@@ -137,7 +146,7 @@ impl Line {
             args.number(bucket);
         }
         let reply = self.call(TAGS, args).await?;
-        let mut args = Args::of(generation);
+        let mut moves = Args::default();
         for (bucket, index) in buckets.iter().zip(1..) {
             let known = items(reply.get(index))?;
             for (tag, value) in (0..known.len()).step_by(2).zip((1..).step_by(2)) {
@@ -148,16 +157,22 @@ impl Line {
                 let Some(place) = entry.and_then(|entry| draw.place(entry, ranks)) else {
                     continue;
                 };
-                args.number(bucket);
-                args.0.push(bytes(known, tag)?.to_vec());
-                args.number(old)
+                moves.number(bucket);
+                moves.0.push(bytes(known, tag)?.to_vec());
+                moves
+                    .number(old)
                     .number(place.seq * 8 + u64::from(place.lane.number()));
             }
         }
-        if args.0.len() == 1 {
-            return Ok(true);
+        let most = usize::try_from(ACCOUNTS_AT_ONCE).unwrap_or(1) * ARGS_OF_MOVE;
+        for some in moves.0.chunks(most) {
+            let mut args = Args::of(generation);
+            args.0.extend_from_slice(some);
+            if !self.drawing(MOVE, args).await? {
+                return Ok(false);
+            }
         }
-        self.drawing(MOVE, args).await
+        Ok(true)
     }
 }
 

@@ -22,8 +22,8 @@ use crate::store::shows::Departure;
 const HAND_OVER_EVERY: Duration = Duration::from_secs(1);
 /// Sessions of one look: about a millisecond of Redis.
 const SESSIONS_AT_ONCE: i64 = 256;
-/// How often departures from rooms that were closed are removed, in looks.
-const SWEEP_EVERY: u32 = 300;
+/// How often departures that are done with are removed, in looks.
+const SWEEP_EVERY: u32 = 60;
 
 pub(super) async fn run(rooms: Rooms, ring: KeyRing, stop: CancellationToken) {
     let mut looks: u32 = 0;
@@ -43,7 +43,7 @@ async fn look(rooms: &Rooms, ring: &KeyRing, sweep: bool) -> Result<(), TxError<
     let database = rooms.inner.parts.database.background();
     if sweep {
         let work = async |connection: &mut Connection| {
-            Ok(store::shows::forget_departures_from_closed(connection).await?)
+            Ok(store::shows::forget_departures(connection).await?)
         };
         database.transaction("sweep departures", work).await?;
     }
@@ -59,13 +59,17 @@ async fn look(rooms: &Rooms, ring: &KeyRing, sweep: bool) -> Result<(), TxError<
             store::shows::departures(connection, &shows, SESSIONS_AT_ONCE).await
         };
         let departures = database.read(read).await?;
-        let known = hand_over(&ready, ring, &departures).await;
-        let all = known.len() == departures.len();
-        if !known.is_empty() {
-            let work = async move |connection: &mut Connection| {
-                Ok(store::shows::forget_departures(connection, &known).await?)
+        let mut all = true;
+        for of_show in departures.chunk_by(|left, right| left.show_id == right.show_id) {
+            let Some(generation) = hand_over(&ready, ring, of_show).await else {
+                all = false;
+                continue;
             };
-            database.transaction("forget departures", work).await?;
+            let told = of_show.to_vec();
+            let work = async move |connection: &mut Connection| {
+                Ok(store::shows::note_told(connection, &told, generation).await?)
+            };
+            database.transaction("departures told", work).await?;
         }
         let more = i64::try_from(departures.len()).is_ok_and(|count| count >= SESSIONS_AT_ONCE);
         if !(all && more) {
@@ -80,36 +84,26 @@ fn is_ready(live: &Live) -> bool {
     live.is_reached() && view.now >= view.hold
 }
 
-/// Answers those that the lines know of now.
+/// Tells a line of sessions that are over; answers its generation if it knows of them now.
 async fn hand_over(
     ready: &BTreeMap<Uuid, Arc<Live>>,
     ring: &KeyRing,
-    departures: &[Departure],
-) -> Vec<Departure> {
-    let mut known = Vec::new();
-    for of_show in departures.chunk_by(|left, right| left.show_id == right.show_id) {
-        let Some(live) = of_show.first().and_then(|first| ready.get(&first.show_id)) else {
-            continue;
-        };
-        let room = live.room();
-        let departed: Vec<_> = of_show
-            .iter()
-            .map(|row| {
-                let tag = tag(ring, row.show_id, room.epoch, row.account_id, room.buckets);
-                (tag, row.depart_time.timestamp_millis())
-            })
-            .collect();
-        match live.line().depart(room.generation, &departed).await {
-            Ok(()) => known.extend_from_slice(of_show),
-            Err(error) => {
-                live.suspect(&error);
-                warn!(
-                    show_id = %room.show_id,
-                    error = chain(&error),
-                    "sessions that are over go on for now"
-                );
-            }
-        }
+    of_show: &[Departure],
+) -> Option<i64> {
+    let live = ready.get(&of_show.first()?.show_id)?;
+    let room = live.room();
+    let departed: Vec<_> = of_show
+        .iter()
+        .map(|row| {
+            let tag = tag(ring, row.show_id, room.epoch, row.account_id, room.buckets);
+            (tag, row.depart_time.timestamp_millis())
+        })
+        .collect();
+    if let Err(error) = live.line().depart(room.generation, &departed).await {
+        live.suspect(&error);
+        let error = chain(&error);
+        warn!(show_id = %room.show_id, error, "sessions that are over go on for now");
+        return None;
     }
-    known
+    i64::try_from(room.generation).ok()
 }

@@ -92,7 +92,7 @@ impl Keeper {
                 () = stop.cancelled() => break,
             }
             let show_id = self.live.room().show_id;
-            match self.turn().await {
+            match self.turn(&stop).await {
                 Ok(()) => {
                     if std::mem::take(&mut self.failing) {
                         info!(%show_id, "the line of room {show_id} answers again");
@@ -128,7 +128,7 @@ impl Keeper {
         looked && self.live.is_idle()
     }
 
-    async fn turn(&mut self) -> Result<(), Trouble> {
+    async fn turn(&mut self, stop: &CancellationToken) -> Result<(), Trouble> {
         let room = self.live.room();
         let old = self
             .refreshed
@@ -142,7 +142,11 @@ impl Keeper {
             self.live.draw_ranks(&room).await;
         }
         if room.is_drawing(clock::now()) {
-            return self.draw(&room).await;
+            return tokio::select! {
+                drawn = self.draw(&room) => drawn,
+                // Whoever draws next repeats what was left.
+                () = stop.cancelled() => Ok(()),
+            };
         }
         for _ in 0..ADMIT_CALLS_MAX {
             let admitted = self.live.line().admit(room.generation, ADMIT_MOST).await?;
@@ -229,10 +233,11 @@ impl Keeper {
     /// does the same does the same.
     async fn draw(&self, room: &Room) -> Result<(), Trouble> {
         let line = self.live.line();
-        let Some(entries) = line.entries(room.generation).await? else {
+        let version = room.settings(clock::now()).version;
+        let Some(entries) = line.entries(room.generation, version).await? else {
             return Ok(());
         };
-        let (show_id, epoch) = (room.show_id, room.epoch);
+        let (show_id, of_line) = (room.show_id, (room.epoch, room.generation));
         let Some(draw) = room.draw else {
             let entrants = entries.map(|count| u32::try_from(count).unwrap_or(u32::MAX));
             let known = room.clone();
@@ -252,7 +257,7 @@ impl Keeper {
             .await?
         {
             let work = async move |connection: &mut Connection| {
-                Ok(store::draws::end(connection, show_id, epoch).await?)
+                Ok(store::draws::end(connection, show_id, of_line).await?)
             };
             self.database.transaction("end a draw", work).await?;
         }

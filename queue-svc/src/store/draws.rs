@@ -10,7 +10,7 @@ use crate::domain::lane::Lane;
 use crate::domain::room::Room;
 
 /// Fixes the numbers of a draw of so many entries, unless that was done, or the room has changed since `known`: a pause and its end let people
-/// join who are not counted. Places begin a chunk of `chunk` numbers.
+/// join who are not counted, and so does another generation. Places begin a chunk of `chunk` numbers.
 pub async fn begin(
     connection: &mut AsyncPgConnection,
     known: &Room,
@@ -18,7 +18,8 @@ pub async fn begin(
     chunk: u64,
 ) -> QueryResult<()> {
     let found = find(connection, known.show_id, true).await?;
-    let unchanged = |room: &Room| (room.version, room.epoch) == (known.version, known.epoch);
+    let state = |room: &Room| (room.version, room.epoch, room.generation);
+    let unchanged = |room: &Room| state(room) == state(known);
     let Some(room) = found.filter(|room| unchanged(room) && room.draw.is_none()) else {
         return Ok(());
     };
@@ -46,10 +47,14 @@ pub async fn begin(
     save(connection, &room).await
 }
 
-/// Notes that every entry has its place.
-pub async fn end(connection: &mut AsyncPgConnection, show_id: Uuid, epoch: u64) -> QueryResult<()> {
+/// Notes that every entry has its place on the line of this epoch and generation.
+pub async fn end(
+    connection: &mut AsyncPgConnection,
+    show_id: Uuid,
+    line: (u64, u64),
+) -> QueryResult<()> {
     let found = find(connection, show_id, true).await?;
-    if let Some(room) = found.filter(|room| room.epoch == epoch) {
+    if let Some(room) = found.filter(|room| (room.epoch, room.generation) == line) {
         save(connection, &room.drawn()).await?;
     }
     Ok(())

@@ -40,6 +40,7 @@ struct RoomRow {
     sold_out: bool,
     opening_told: bool,
     lottery: bool,
+    order_fixed: bool,
     seed: Option<Vec<u8>>,
     drawn: bool,
     draw_entrants: Option<Vec<i64>>,
@@ -107,6 +108,7 @@ impl RoomRow {
             sold_out: room.sold_out,
             opening_told: room.opening_told,
             lottery: plan.order == LineOrder::Lottery,
+            order_fixed: room.order_fixed,
             seed: room.seed.map(Vec::from),
             drawn: room.draw.is_some_and(|draw| draw.done),
             draw_entrants: room.draw.map(|draw| draw.entrants.map(i64::from).to_vec()),
@@ -155,6 +157,7 @@ impl RoomRow {
             seller_id: self.seller_id,
             sold_out: self.sold_out,
             opening_told: self.opening_told,
+            order_fixed: self.order_fixed,
             seed: self
                 .seed
                 .map(|seed| Seed::try_from(seed).map_err(|_| corrupt("room.seed")))
@@ -317,7 +320,11 @@ pub async fn next_generation(
     let moved = diesel::update(room::table.find(show_id))
         .filter(room::epoch.eq(signed(epoch)?))
         .filter(room::generation.eq(signed(known)?))
-        .set(room::generation.eq(room::generation + 1))
+        // What moved in a draw may be lost: it is repeated, on what there is.
+        .set((
+            room::generation.eq(room::generation + 1),
+            room::drawn.eq(false),
+        ))
         .execute(connection)
         .await?;
     if moved == 0 {

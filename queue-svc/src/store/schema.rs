@@ -28,6 +28,7 @@ diesel::table! {
         sold_out -> Bool,
         opening_told -> Bool,
         lottery -> Bool,
+        order_fixed -> Bool,
         seed -> Nullable<Binary>,
         drawn -> Bool,
         draw_entrants -> Nullable<Array<BigInt>>,
@@ -77,8 +78,12 @@ diesel::table! {
         show_id -> Uuid,
         account_id -> Uuid,
         depart_time -> Timestamptz,
+        told_generation -> Nullable<BigInt>,
+        told_time -> Nullable<Timestamptz>,
     }
 }
+
+diesel::allow_tables_to_appear_in_same_query!(departure, room);
 
 diesel::table! {
     invitation (show_id, digest) {

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
@@ -60,8 +60,10 @@ pub async fn note_departures(
 ) -> QueryResult<()> {
     diesel::sql_query(
         "INSERT INTO departure (show_id, account_id, depart_time) \
-         SELECT show_id, $2, $3 FROM room WHERE show_id = ANY($1) AND state <> 'CLOSED' ORDER BY show_id \
-         ON CONFLICT (show_id, account_id) DO UPDATE SET depart_time = greatest(departure.depart_time, excluded.depart_time)",
+         SELECT show_id, $2, $3 FROM room WHERE show_id = ANY($1) AND state <> 'CLOSED' \
+         AND (close_time IS NULL OR close_time > now() - interval '1 hour') ORDER BY show_id \
+         ON CONFLICT (show_id, account_id) DO UPDATE SET told_generation = NULL, \
+         depart_time = greatest(departure.depart_time, excluded.depart_time)",
     )
     .bind::<Array<SqlUuid>, _>(show_ids)
     .bind::<SqlUuid, _>(account_id)
@@ -71,14 +73,17 @@ pub async fn note_departures(
     Ok(())
 }
 
-/// Sessions of these rooms that are over and of which the line may not know yet.
+/// Sessions of these rooms that are over and of which the line of this generation may not know yet.
 pub async fn departures(
     connection: &mut AsyncPgConnection,
     show_ids: &[Uuid],
     limit: i64,
 ) -> QueryResult<Vec<Departure>> {
+    let known = departure::told_generation.is_not_distinct_from(room::generation.nullable());
     departure::table
+        .inner_join(room::table.on(room::show_id.eq(departure::show_id)))
         .filter(departure::show_id.eq_any(show_ids))
+        .filter(diesel::dsl::not(known))
         .order((departure::show_id, departure::account_id))
         .limit(limit)
         .select(Departure::as_select())
@@ -86,27 +91,32 @@ pub async fn departures(
         .await
 }
 
-/// Forgets departures that the line knows; one that was noted anew meanwhile stays.
-pub async fn forget_departures(
+/// Notes that the line of a generation knows of departures; one that was noted anew meanwhile is told again.
+pub async fn note_told(
     connection: &mut AsyncPgConnection,
-    known: &[Departure],
+    told: &[Departure],
+    generation: i64,
 ) -> QueryResult<()> {
     diesel::sql_query(
-        "DELETE FROM departure d USING unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS k(show_id, account_id, depart_time) \
+        "UPDATE departure d SET told_generation = $4, told_time = now() \
+         FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) AS k(show_id, account_id, depart_time) \
          WHERE d.show_id = k.show_id AND d.account_id = k.account_id AND d.depart_time <= k.depart_time",
     )
-    .bind::<Array<SqlUuid>, _>(known.iter().map(|row| row.show_id).collect::<Vec<_>>())
-    .bind::<Array<SqlUuid>, _>(known.iter().map(|row| row.account_id).collect::<Vec<_>>())
-    .bind::<Array<Timestamptz>, _>(known.iter().map(|row| row.depart_time).collect::<Vec<_>>())
+    .bind::<Array<SqlUuid>, _>(told.iter().map(|row| row.show_id).collect::<Vec<_>>())
+    .bind::<Array<SqlUuid>, _>(told.iter().map(|row| row.account_id).collect::<Vec<_>>())
+    .bind::<Array<Timestamptz>, _>(told.iter().map(|row| row.depart_time).collect::<Vec<_>>())
+    .bind::<BigInt, _>(generation)
     .execute(connection)
     .await?;
     Ok(())
 }
 
-/// Forgets departures from rooms that are closed for good.
-pub async fn forget_departures_from_closed(connection: &mut AsyncPgConnection) -> QueryResult<()> {
+/// Removes departures that were told long enough ago for every pass of their sessions to have ended, and those from rooms that are over.
+pub async fn forget_departures(connection: &mut AsyncPgConnection) -> QueryResult<()> {
     diesel::sql_query(
-        "DELETE FROM departure d USING room r WHERE r.show_id = d.show_id AND r.state = 'CLOSED'",
+        "DELETE FROM departure d USING room r WHERE r.show_id = d.show_id AND (r.state = 'CLOSED' \
+         OR r.close_time < now() - interval '1 hour' \
+         OR (d.told_generation = r.generation AND d.told_time < now() - interval '2 minutes'))",
     )
     .execute(connection)
     .await?;

@@ -12,7 +12,8 @@ use proto::usher::queue::v1::PlaceState;
 use queue_svc::domain::draw::{Draw, Ranks};
 use queue_svc::domain::lane::{Block, Lane, Spot};
 use queue_svc::line::view::View;
-use queue_svc::line::{Asker, CHUNK, Joiner, Mode, Settings, Standing, Tag};
+use queue_svc::line::{Asker, CHUNK, Joiner, LineError, Mode, Settings, Standing, Tag};
+use redis::Pipeline;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 use uuid::Uuid;
@@ -122,7 +123,7 @@ async fn play(fates: &[(Lane, Fate)], seed: [u8; 32], twice: bool) {
         .unwrap()
         .1;
     assert_eq!(refused[0].standing, Standing::Refused(Mode::Drawing));
-    let entries = line.entries(1).await.unwrap().unwrap();
+    let entries = line.entries(1, 2).await.unwrap().unwrap();
     let draw = Draw {
         entrants: entries.map(|count| u32::try_from(count).unwrap()),
         first: [2 * CHUNK; 3],
@@ -149,6 +150,11 @@ async fn play(fates: &[(Lane, Fate)], seed: [u8; 32], twice: bool) {
         .iter()
         .map(|spot| draw.place(*spot, &ranks).unwrap())
         .collect();
+    for spot in &spots {
+        // Whoever has not heard of the draw changes nothing by numbers of entries.
+        let left = line.leave(1, *spot).await;
+        assert!(matches!(left, Err(LineError::Generation(1))), "{left:?}");
+    }
     let mut view = View::default();
     line.refresh(&mut view).await.unwrap();
     for lane in Lane::ALL {
@@ -229,19 +235,24 @@ async fn lottery(instance: &Instance, show_id: Uuid) -> pb::Lottery {
     told.into_inner().lottery.unwrap()
 }
 
-fn armed() -> pb::RoomSettings {
-    let time = |hours| {
-        Some(mesh::clock::to_timestamp(
-            mesh::clock::now() + chrono::Duration::hours(hours),
-        ))
+/// Armed an hour ago; opens in so many seconds, if nobody opens it before.
+fn armed(seconds: i64) -> pb::RoomSettings {
+    let time = |seconds| {
+        let time = mesh::clock::now() + chrono::Duration::seconds(seconds);
+        Some(mesh::clock::to_timestamp(time))
     };
     pb::RoomSettings {
-        arm_time: time(-1),
-        open_time: time(1),
+        arm_time: time(-3_600),
+        open_time: time(seconds),
         order: pb::LineOrder::Lottery.into(),
         ..crate::service::settings(1)
     }
 }
+
+/// Far away: nobody watches the draw yet.
+const LATER: i64 = 3_600;
+/// Near enough to be watched.
+const SOON: i64 = 110;
 
 async fn open(instance: &Instance, home: &Home, show_id: Uuid) {
     let request = pb::OpenRoomRequest {
@@ -283,7 +294,7 @@ async fn lots_decide_among_those_who_came_before_and_anybody_can_check_them() {
     let home = Home::new().await;
     let (instance, other) = (home.start().await, home.start().await);
     let show_id = mesh::id::new();
-    let room = instance.put(&home, show_id, armed()).await.unwrap();
+    let room = instance.put(&home, show_id, armed(SOON)).await.unwrap();
     assert_eq!(room.phase(), pb::RoomPhase::Armed);
     let promised = lottery(&instance, show_id).await;
     assert!(
@@ -318,7 +329,7 @@ async fn lots_decide_among_those_who_came_before_and_anybody_can_check_them() {
     );
     let fixed = pb::RoomSettings {
         order: pb::LineOrder::Arrival.into(),
-        ..armed()
+        ..armed(SOON)
     };
     let refused = instance.put(&home, show_id, fixed).await.unwrap_err();
     assert_eq!(reason(&refused), "ORDER_FIXED");
@@ -433,7 +444,7 @@ async fn losses_before_and_after_the_draw_change_no_rank() {
     let home = Home::new().await;
     let instance = home.start().await;
     let show_id = mesh::id::new();
-    instance.put(&home, show_id, armed()).await.unwrap();
+    instance.put(&home, show_id, armed(LATER)).await.unwrap();
     let mut people = Vec::new();
     for _ in 0..12 {
         let account = mesh::id::new();
@@ -508,5 +519,100 @@ async fn losses_before_and_after_the_draw_change_no_rank() {
         positions.push(waits(*account, ticket).await.position);
     }
     assert_eq!(positions, (1..=12).collect::<Vec<_>>());
+    instance.stop().await;
+}
+
+/// Every key of a room as it is now.
+async fn remember(show_id: Uuid) -> Vec<(String, Vec<u8>)> {
+    let redis = redis();
+    let mut look = Pipeline::with_capacity(1);
+    look.cmd("KEYS").arg(format!("usher:queue:{{{show_id}}}:*"));
+    let found = redis.run(&look).await.unwrap().pop().unwrap();
+    let keys: Vec<String> = redis::from_redis_value(found).unwrap();
+    let mut dump = Pipeline::with_capacity(keys.len());
+    for key in &keys {
+        dump.cmd("DUMP").arg(key);
+    }
+    let values = redis.run(&dump).await.unwrap();
+    let values = values
+        .into_iter()
+        .map(|value| redis::from_redis_value(value).unwrap());
+    keys.into_iter().zip(values).collect()
+}
+
+/// Redis restarts with what it had then.
+async fn go_back(show_id: Uuid, before: &[(String, Vec<u8>)]) {
+    forget(show_id).await;
+    let mut restore = Pipeline::with_capacity(before.len() + 1);
+    for (key, value) in before {
+        restore.cmd("RESTORE").arg(key).arg(0).arg(value);
+        if key.ends_with(":m") {
+            restore.cmd("HSET").arg(key).arg("fence").arg("of before");
+        }
+    }
+    redis().run(&restore).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_draw_that_redis_forgot_is_repeated_as_it_was() {
+    let home = Home::new().await;
+    let instance = home.start().await;
+    let show_id = mesh::id::new();
+    instance.put(&home, show_id, armed(LATER)).await.unwrap();
+    let mut people = Vec::new();
+    for _ in 0..10 {
+        let account = mesh::id::new();
+        let place = instance.join(&home, show_id, account, "").await.unwrap();
+        people.push((account, place.entry, place.ticket));
+    }
+    let before = remember(show_id).await;
+    open(&instance, &home, show_id).await;
+    let drawn = "SELECT generation * count(*) AS n FROM room WHERE drawn GROUP BY generation";
+    until("the draw is over", async || {
+        (home
+            .number("SELECT count(*) AS n FROM room WHERE drawn")
+            .await
+            == 1)
+            .then_some(())
+    })
+    .await;
+    go_back(show_id, &before).await;
+    until("it is over again", async || {
+        let rooms = home
+            .number("SELECT count(*) AS n FROM room WHERE drawn")
+            .await;
+        (rooms == 1 && home.number(drawn).await >= 2).then_some(())
+    })
+    .await;
+    let held = lottery(&instance, show_id).await;
+    let ranks = audit(&held, &["--all"]).await.1;
+    for (account, entry, ticket) in &people {
+        let told = until("the place is known", async || {
+            let place = instance.poll(&home, show_id, *account, ticket).await.ok()?;
+            (place.state() == PlaceState::Waiting).then_some(place)
+        })
+        .await;
+        let line = format!("LANE_GENERAL,{entry},{}\n", told.position);
+        assert!(ranks.contains(&line), "{line} {ranks}");
+    }
+    instance.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_watches_a_draw_that_is_far_away() {
+    let home = Home::new().await;
+    let instance = home.start().await;
+    let show_id = mesh::id::new();
+    instance.put(&home, show_id, armed(LATER)).await.unwrap();
+    let account = mesh::id::new();
+    let place = instance.join(&home, show_id, account, "").await.unwrap();
+    let mut stream = instance
+        .watch(&home, show_id, account, &place.ticket)
+        .await
+        .unwrap();
+    let told = stream.message().await.unwrap().unwrap().place.unwrap();
+    assert_eq!(told.state(), PlaceState::Entered);
+    assert!(told.poll_after.unwrap().seconds >= 15, "{told:?}");
+    assert_eq!(stream.message().await.unwrap(), None);
     instance.stop().await;
 }

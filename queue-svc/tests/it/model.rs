@@ -18,6 +18,7 @@ enum Slot {
     },
     Pass {
         session: Session,
+        start: Millis,
         left: bool,
         ends: Millis,
     },
@@ -292,10 +293,15 @@ impl Model {
         };
         let ends = pass_ends + 2 * millis(settings.skew);
         let left = false;
+        let start = match self.slots.get(&spot) {
+            Some(Slot::Pass { start, .. }) => *start,
+            _ => self.now,
+        };
         self.slots.insert(
             spot,
             Slot::Pass {
                 session,
+                start,
                 left,
                 ends,
             },

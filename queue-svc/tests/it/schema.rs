@@ -10,7 +10,7 @@ use mesh::pg::{Connection, constraint, migrate};
 use queue_svc::domain::lane::{Block, Lane, Spot};
 use queue_svc::domain::plan::{LineOrder, Plan};
 use queue_svc::domain::room::Room;
-use queue_svc::store::{MIGRATIONS, places, rooms};
+use queue_svc::store::{MIGRATIONS, places, rooms, shows};
 
 use crate::service::number;
 
@@ -209,4 +209,41 @@ fn plan() -> Plan {
         waiting_per_place: 20,
         order: LineOrder::Lottery,
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_departure_is_told_to_each_generation_until_its_passes_have_ended() {
+    let (_storage, mut connection) = migrated().await;
+    let room = Room::new(mesh::id::new(), None, plan()).seeded([5; 32]);
+    let (show_id, account) = (room.show_id, mesh::id::new());
+    rooms::insert(&mut connection, &room).await.unwrap();
+    let now = mesh::pg::now(&mut connection).await.unwrap();
+    let all = [show_id, mesh::id::new()];
+    shows::note_departures(&mut connection, &all, account, now)
+        .await
+        .unwrap();
+    let mut left = Vec::new();
+    for told in [0, 1, 1] {
+        rooms::next_generation(&mut connection, show_id, (1, told), 100)
+            .await
+            .unwrap();
+        let departures = shows::departures(&mut connection, &all, 10).await.unwrap();
+        let generation = i64::try_from(told + 1).unwrap();
+        shows::note_told(&mut connection, &departures, generation)
+            .await
+            .unwrap();
+        shows::forget_departures(&mut connection).await.unwrap();
+        left.push(departures.len());
+    }
+    assert_eq!(
+        left,
+        [1, 1, 0],
+        "once for each of two generations, not again"
+    );
+    let rows = "SELECT count(*) AS n FROM departure";
+    assert_eq!(number(&mut connection, rows).await, 1);
+    let long_ago = "UPDATE departure SET told_time = now() - interval '3 minutes'";
+    connection.batch_execute(long_ago).await.unwrap();
+    shows::forget_departures(&mut connection).await.unwrap();
+    assert_eq!(number(&mut connection, rows).await, 0);
 }

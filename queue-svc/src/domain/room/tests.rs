@@ -211,6 +211,14 @@ fn lots_are_drawn_when_a_room_opens_and_a_draw_that_began_is_finished() {
         assert_eq!(back, Err(Blocked::OrderFixed), "{second}");
     }
     assert!(room.planned(plan(), at(0)).is_ok());
+    let put_off = Plan {
+        arm_time: Some(at(16)),
+        ..lottery.clone()
+    };
+    let later = room.planned(put_off, at(15)).unwrap();
+    assert_eq!(later.phase(at(15)), Phase::NotYetOpen);
+    let back = later.planned(plan(), at(15));
+    assert_eq!(back, Err(Blocked::OrderFixed), "people joined before");
     let never_armed = Plan {
         arm_time: None,
         ..lottery

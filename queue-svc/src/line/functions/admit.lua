@@ -4,7 +4,7 @@ local function purge(P, settings, now)
   for _, name in ipairs(over) do
     local info = call('HGET', P .. 'info', name)
     local kind = string.sub(info, 1, 1)
-    local session = tonumber(string.match(info, ':(%d+)$') or 0)
+    local session = tonumber(string.match(info, '^%a:%d+:%d+:(%d+)') or 0)
     if (kind == 'o' or (kind == 'p' and session > now)) and not call('ZSCORE', P .. 'late', name) then
       call('ZADD', P .. 'grace', int(now + settings.grace), name)
     end

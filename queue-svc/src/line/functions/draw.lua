@@ -14,15 +14,15 @@ local function not_drawing(P, args)
   return nil
 end
 
--- entries: generation. The mode, and for each lane the number after the last one.
+-- entries: generation. The mode, the version of the settings, and for each lane the number after the last one.
 function F.entries(keys, args)
   local P = prefix(keys)
   local no = refusal(P, args[1])
   if no then
     return no
   end
-  local m = call('HMGET', P .. 'm', 'mode', 's:1', 's:2', 's:3')
-  return { 'OK', m[1] or 'none', number(m[2]), number(m[3]), number(m[4]) }
+  local m = call('HMGET', P .. 'm', 'mode', 'version', 's:1', 's:2', 's:3')
+  return { 'OK', m[1] or 'none', number(m[2]), number(m[3]), number(m[4]), number(m[5]) }
 end
 
 -- bits: generation lane chunk. Who waits, and who is gone.
@@ -100,6 +100,9 @@ function F.drawn(keys, args)
     local first, next, reserved = tonumber(args[3 * lane - 1]), tonumber(args[3 * lane]), args[3 * lane + 1]
     if next > 0 and number(call('HGET', P .. 'm', 's:' .. lane)) < next then
       call('HSET', P .. 'm', 's:' .. lane, int(next), 'h:' .. lane, int(first), 'hw:' .. lane, reserved)
+    end
+    if next > 0 then
+      call('HSET', P .. 'm', 'e:' .. lane, int(first))
     end
     for chunk = 0, first / CHUNK - 1 do
       local left = call('HGET', P .. 'n:' .. lane, chunk)

@@ -29,7 +29,7 @@ local function enter(P, item, settings, now, lanes, waiting_max)
       call('HSET', P .. 'm', 'h:' .. lane, int(seq + 1))
       call('HINCRBY', P .. 'm', 'x:' .. lane, 1)
       local session = now + settings.session
-      return told('ADMITTED', lane, seq, issue(P, member(lane, seq), 1, now, session, settings))
+      return told('ADMITTED', lane, seq, issue(P, member(lane, seq), 1, now, session, now, settings))
     end
   end
   stand(P, lane, seq)
@@ -74,7 +74,7 @@ local function vacate(P, lane, seq)
     call('ZREM', P .. 'slots', name)
     call('HDEL', P .. 'info', name)
   elseif held and held.kind == 'p' then
-    call('HSET', P .. 'info', name, 'l:' .. held.pass .. ':' .. int(held.exp) .. ':' .. int(held.session))
+    call('HSET', P .. 'info', name, pass_info('l', held.pass, held.exp, held.session, held.start))
   end
 end
 
@@ -115,6 +115,12 @@ function F.join(keys, args)
   end
   local replies = {}
   for i = 3, #args, 5 do
+    local adopt_lane = tonumber(args[i + 3])
+    if adopt_lane > 0 and moved(P, adopt_lane, tonumber(args[i + 4])) then
+      return not_heard(P)
+    end
+  end
+  for i = 3, #args, 5 do
     local item = {
       tag = args[i], bucket = args[i + 1], lane = tonumber(args[i + 2]), adopt_lane = tonumber(args[i + 3]), adopt = tonumber(args[i + 4]),
     }
@@ -142,6 +148,11 @@ function F.touch(keys, args)
   local now = clock(P)
   local closed = call('HGET', P .. 'm', 'mode') == 'closed'
   local replies = {}
+  for i = 2, #args, 5 do
+    if moved(P, tonumber(args[i + 2]), tonumber(args[i + 3])) then
+      return not_heard(P)
+    end
+  end
   for i = 2, #args, 5 do
     local tag, bucket = args[i], args[i + 1]
     local lane, seq = tonumber(args[i + 2]), tonumber(args[i + 3])

@@ -25,7 +25,7 @@ function F.claim(keys, args)
         call('ZADD', P .. 'slots', int(held.ends), member(lane, seq))
       else
         what = 'ADMITTED'
-        held = issue(P, member(lane, seq), 1, now, now + settings.session, settings)
+        held = issue(P, member(lane, seq), 1, now, now + settings.session, now, settings)
       end
     end
     replies[#replies + 1] = told(what, lane, seq, held)
@@ -64,8 +64,10 @@ function F.renew(keys, args)
       call('ZREM', P .. 'grace', name)
       call('ZREM', P .. 'late', name)
       call('ZADD', P .. 'slots', int(exp + 2 * settings.skew), name)
-      call('HSET', P .. 'info', name, 'p:' .. pass .. ':' .. int(exp) .. ':' .. int(session))
-      held = { kind = 'p', pass = pass, exp = exp, session = session, ends = exp + 2 * settings.skew }
+      -- When it began is not known any more; not later than now.
+      local start = math.min(now, session - settings.session)
+      call('HSET', P .. 'info', name, pass_info('p', pass, exp, session, start))
+      held = { kind = 'p', pass = pass, exp = exp, session = session, start = start, ends = exp + 2 * settings.skew }
     end
     if not held or held.kind ~= 'p' or now >= held.exp or held.session - now < 1000 or settings.mode == 'closed' then
       replies[#replies + 1] = told(nil, lane, seq)
@@ -73,7 +75,7 @@ function F.renew(keys, args)
       -- Asked again at once: the same pass.
       replies[#replies + 1] = told('ADMITTED', lane, seq, held)
     else
-      replies[#replies + 1] = told('ADMITTED', lane, seq, issue(P, name, held.pass + 1, now, held.session, settings))
+      replies[#replies + 1] = told('ADMITTED', lane, seq, issue(P, name, held.pass + 1, now, held.session, held.start, settings))
     end
   end
   return { 'OK', int(now), replies }
@@ -89,6 +91,9 @@ function F.leave(keys, args)
   local now = clock(P)
   local lane = tonumber(args[2])
   local seq = tonumber(args[3])
+  if moved(P, lane, seq) then
+    return not_heard(P)
+  end
   vacate(P, lane, seq)
   return { 'OK', int(now) }
 end
@@ -109,7 +114,7 @@ function F.depart(keys, args)
       local lane = known % 8
       local seq = math.floor(known / 8)
       local held = any_slot(P, member(lane, seq))
-      if held and held.kind == 'p' and held.session - settings.session <= tonumber(args[i + 2]) + settings.skew then
+      if held and held.kind == 'p' and held.start <= tonumber(args[i + 2]) + settings.skew then
         vacate(P, lane, seq)
       end
     end

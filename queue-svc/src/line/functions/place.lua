@@ -6,7 +6,7 @@
 --   The newest epoch stands beside them, in <prefix without the epoch>epoch: nothing of an older one happens any more.
 --
 --   m           hash   fence, generation, settings, bucket, per lane: s next seq, hw end of the reserved numbers, h head, n live,
---                      x admitted so far, wc credit of the lane in the sharing out
+--                      x admitted so far, wc credit of the lane in the sharing out, e first place after a draw: below are entries
 --   a:L:c       bits   waiting and there, of the numbers [c * 65536, (c + 1) * 65536) of lane L
 --   g:L:c       bits   gone: silent for too long, may return
 --   b:L:c:0|1   bits   heard from in this period and in the one before
@@ -14,7 +14,7 @@
 --   r:L         hash   chunk -> "<current period>:<end of it>:<longest pause that was told in it>"
 --   d:B         hash   tag of an account -> seq * 8 + lane; bucket B of many, small enough to stay packed
 --   slots       zset   "L:seq" -> when the slot is free, ms
---   info        hash   "L:seq" -> what the slot is: "o" an offer, "p:<pass>:<exp>:<session end>" a pass, "l:..." a pass that was left
+--   info        hash   "L:seq" -> what the slot is: "o" an offer, "p:<pass>:<exp>:<session end>:<session start>" a pass, "l:..." a pass that was left
 --   late        zset   "L:seq" -> order of return
 --   grace       zset   "L:seq" -> until when a turn that was missed is kept, ms
 local CHUNK = 65536
@@ -94,8 +94,24 @@ local function any_slot(P, name)
   if info == 'o' then
     return { kind = 'o', ends = tonumber(score) }
   end
-  local kind, pass, exp, session = string.match(info, '^(%a):(%d+):(%d+):(%d+)$')
-  return { kind = kind, pass = tonumber(pass), exp = tonumber(exp), session = tonumber(session), ends = tonumber(score) }
+  local kind, pass, exp, session, start = string.match(info, '^(%a):(%d+):(%d+):(%d+):(%d+)$')
+  return {
+    kind = kind, pass = tonumber(pass), exp = tonumber(exp), session = tonumber(session), start = tonumber(start), ends = tonumber(score),
+  }
+end
+
+local function pass_info(kind, pass, exp, session, start)
+  return kind .. ':' .. pass .. ':' .. int(exp) .. ':' .. int(session) .. ':' .. int(start)
+end
+
+-- Whether a number of a ticket is an entry of a draw that is under way or over: the caller has not heard of it, and what it would change is gone.
+local function moved(P, lane, seq)
+  local m = call('HMGET', P .. 'm', 'mode', 'e:' .. lane)
+  return m[1] == 'drawing' or seq < number(m[2])
+end
+
+local function not_heard(P)
+  return { 'GENERATION', call('HGET', P .. 'm', 'gen') }
 end
 
 local function slot(P, name, now)
@@ -200,12 +216,12 @@ local function whole_seconds(ms)
 end
 
 -- Gives the pass number `pass` to a place; its slot outlives it by twice the skew of clocks.
-local function issue(P, name, pass, now, session, settings)
+local function issue(P, name, pass, now, session, start, settings)
   local exp = whole_seconds(math.min(now + settings.pass, session))
   local ends = exp + 2 * settings.skew
   call('ZADD', P .. 'slots', int(ends), name)
-  call('HSET', P .. 'info', name, 'p:' .. pass .. ':' .. int(exp) .. ':' .. int(session))
-  return { kind = 'p', pass = pass, exp = exp, session = session, ends = ends }
+  call('HSET', P .. 'info', name, pass_info('p', pass, exp, session, start))
+  return { kind = 'p', pass = pass, exp = exp, session = session, start = start, ends = ends }
 end
 
 local function settings_of(P)

@@ -39,7 +39,8 @@ function F.recover(keys, args)
   end
   local now = clock(P)
   call('SET', newest, int(epoch))
-  call('HSET', P .. 'm', 'fence', fence(P), 'gen', args[1], 'hold', int(now + tonumber(args[2])), 'tok', '0', 'tok_t', int(now), 'version', '0')
+  call('HSET', P .. 'm', 'fence', fence(P), 'gen', args[1], 'hold', int(now + tonumber(args[2])), 'tok', '0', 'tok_t', int(now), 'version', '0',
+    'mode', 'none')
   for lane = 1, LANES do
     local first = args[1 + 2 * lane]
     call('HSET', P .. 'm', 's:' .. lane, first, 's0:' .. lane, first, 'hw:' .. lane, args[2 + 2 * lane])

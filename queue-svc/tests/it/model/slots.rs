@@ -164,8 +164,11 @@ impl Model {
             self.late.retain(|other| *other != spot);
             let ends = shown.pass_ends + 2 * skew;
             let left = false;
+            let settings = self.settings.as_ref();
+            let session_time = settings.map_or(0, |settings| millis(settings.session));
             let slot = Slot::Pass {
                 session: shown,
+                start: self.now.min(shown.ends - session_time),
                 left,
                 ends,
             };
@@ -199,9 +202,9 @@ impl Model {
         let Some(spot) = self.accounts.get(&account).copied() else {
             return;
         };
-        if let Some(Slot::Pass { session, left, .. }) = self.slots.get(&spot)
+        if let Some(Slot::Pass { start, left, .. }) = self.slots.get(&spot)
             && !left
-            && session.ends - millis(settings.session) <= time + millis(settings.skew)
+            && *start <= time + millis(settings.skew)
         {
             self.leave(spot);
         }
