@@ -34,6 +34,10 @@ FROM buyer_cap b FULL JOIN (
     FROM claim c JOIN hold h USING (hold_id) JOIN inv_pool p USING (pool_id) WHERE c.state IN ('HELD', 'SOLD') GROUP BY 1, 2) claims USING (show_id, buyer)
 WHERE coalesce(b.taken, 0) <> coalesce(claims.taken, 0)
 UNION ALL
+SELECT 'a place is used by a hold of its show', concat_ws('/', show_id, epoch, lane, seq), format('hold %s', hold_id)
+FROM burned_place b WHERE NOT EXISTS (
+    SELECT FROM claim c JOIN inv_pool p USING (pool_id) WHERE c.hold_id = b.hold_id AND p.show_id = b.show_id)
+UNION ALL
 SELECT 'a confirmed hold has a confirmed booking', h.hold_id::text, format('hold %s, booking %s', h.state, coalesce(b.booking_id::text, 'none'))
 FROM hold h LEFT JOIN booking b ON b.hold_id = h.hold_id AND b.state = 'CONFIRMED'
 WHERE (h.state = 'CONFIRMED') <> (b.booking_id IS NOT NULL)

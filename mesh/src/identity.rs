@@ -19,7 +19,7 @@ mod verify;
 
 pub use jwks::{JwksError, JwksSource};
 pub use keys::{KeyError, SigningKey};
-pub use pass::{PASS_ISSUER, PassError, PassVerifier, QUEUE_PASS};
+pub use pass::{PASS_ISSUER, Pass, PassError, PassVerifier, QUEUE_PASS};
 pub use verify::{TokenVerifier, VerifierOptions};
 
 /// Metadata key under which a peer names itself.

@@ -15,9 +15,11 @@ use super::hold::{Hold, HoldState, UnitKey};
 
 mod decide;
 mod level;
+mod pass;
 
 pub use decide::decide;
 pub use level::{Passed, PoolLevel};
+pub use pass::{Pass, Place};
 
 /// The rules of a show's sale.
 #[derive(Clone, Debug)]
@@ -136,6 +138,8 @@ pub struct Snapshot {
     pub holds: BTreeMap<Uuid, Hold>,
     /// Caps of the buyers; absent means that nothing is taken yet.
     pub caps: BTreeMap<CapKey, Cap>,
+    /// Places of the commands' strict passes that got their hold already.
+    pub burned: BTreeSet<Place>,
 }
 
 /// A wish to hold places of one unit.
@@ -160,8 +164,8 @@ pub struct HoldUnits {
     pub request_hash: Vec<u8>,
     /// What is wanted, no unit twice.
     pub wishes: Vec<Wish>,
-    /// Shows whose waiting room let the caller in, by passes that were verified.
-    pub admitted: BTreeSet<Uuid>,
+    /// Passes by which waiting rooms let the caller in.
+    pub admitted: BTreeSet<Pass>,
 }
 
 /// A command to the inventory. Every change of a counter is one.
@@ -225,6 +229,8 @@ pub struct Change {
     pub from: Option<HoldState>,
     /// The hold as it is now.
     pub hold: Hold,
+    /// Places of strict waiting rooms that it takes: a new hold alone.
+    pub burned: BTreeSet<Place>,
 }
 
 /// Why a command is refused. Nothing changes.
@@ -239,6 +245,9 @@ pub enum Rejection {
     /// Shows whose waiting room did not let the caller in.
     #[error("a pass of the waiting room is needed")]
     QueuePassRequired(BTreeSet<Uuid>),
+    /// Shows whose waiting room gives one hold a place, and the caller's place had one.
+    #[error("the place in the waiting room has had its hold")]
+    QueuePassUsed(BTreeSet<Uuid>),
     /// A pool has no such unit.
     #[error("line {0} names a unit that its pool does not have")]
     UnknownUnit(usize),
@@ -326,6 +335,7 @@ impl Snapshot {
             })
             .taken += held + sold;
         }
+        self.burned.extend(&change.burned);
         self.holds.insert(change.hold.hold_id, change.hold.clone());
     }
 }

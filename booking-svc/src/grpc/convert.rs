@@ -22,7 +22,7 @@ mod venue;
 
 pub(super) use booking::{WrongBooking, booking, cancel_booking, create_booking, list_bookings};
 pub(super) use hall::{create_hall, imported_plan, list_halls};
-pub(super) use hold::{hold, hold_units, list_holds};
+pub(super) use hold::{hold, hold_units, list_holds, pass};
 pub(super) use performance::{create_performance, list_performances, performance, with_counts};
 pub(super) use saga::{list_sagas, saga, saga_event, saga_order};
 pub(super) use show::{create_show, list_shows};

@@ -15,7 +15,7 @@ use crate::app::catalogue::Catalogue;
 use crate::app::inventory::Inventory;
 use crate::app::reads;
 use crate::domain::hold::Hold;
-use crate::domain::inventory::Command;
+use crate::domain::inventory::{Command, Pass};
 
 /// Passes of one request that are looked at: one for each line.
 const PASSES_MAX: usize = 64;
@@ -25,7 +25,7 @@ const SELL: &str = "sell";
 /// What the passes of a request say.
 #[derive(Debug, Default)]
 struct Admitted {
-    shows: BTreeSet<Uuid>,
+    passes: BTreeSet<Pass>,
     wrong: Option<PassError>,
 }
 
@@ -43,7 +43,7 @@ pub struct InventoryApi {
 }
 
 impl InventoryApi {
-    /// Shows whose waiting room let the caller in, and what is wrong with a pass that was shown. That matters only to whoever needs one.
+    /// Passes by which waiting rooms let the caller in, and what is wrong with a pass that was shown. That matters only to whoever needs one.
     async fn admitted<T>(&self, request: &Request<T>, account_id: Uuid) -> Admitted {
         let mut admitted = Admitted::default();
         let passes = request.metadata().get_all(QUEUE_PASS).iter();
@@ -53,8 +53,8 @@ impl InventoryApi {
                 _ => Err(PassError::NotValid),
             };
             match verified {
-                Ok(show_id) => {
-                    admitted.shows.insert(show_id);
+                Ok(pass) => {
+                    admitted.passes.insert(convert::pass(pass));
                 }
                 Err(error) => admitted.wrong = Some(error),
             }
@@ -91,7 +91,7 @@ impl InventoryService for InventoryApi {
         let admitted = self.admitted(&request, account.account_id).await;
         // A pass is for the person who waited: with it a partner would serve any number of others.
         if wanted.buyer_reference.is_none() {
-            wanted.admitted = admitted.shows;
+            wanted.admitted = admitted.passes;
         }
         let held = self
             .inventory

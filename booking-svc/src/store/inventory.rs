@@ -19,9 +19,11 @@ use super::{broken, currency};
 use crate::domain::hold::{MAX_LIFE_BEYOND_TTL, UnitKey};
 use crate::domain::inventory::{Cap, CapKey, Pool, ShowRules, Snapshot, Unit};
 
+mod burned;
 mod level;
 mod write;
 
+pub use burned::{burn, burned};
 pub use level::{level, pools_of};
 pub use write::write;
 

@@ -149,6 +149,7 @@ async fn take_back(world: &World, sold: &Hold) {
             state: HoldState::Released,
             ..sold.clone()
         },
+        burned: BTreeSet::new(),
     };
     let work = async move |connection: &mut Connection| {
         let (hold, mut before) = (&change.hold, Snapshot::default());

@@ -8,6 +8,7 @@
 mod catalogue;
 mod inventory;
 mod levels;
+mod passes;
 mod saga;
 mod schema;
 mod service;

@@ -7,7 +7,7 @@ use mesh::identity::Role;
 /// A contradiction, made past every constraint, and the rule that it breaks.
 type Planted = (&'static str, &'static str);
 
-const IN_BOOKING: [Planted; 14] = [
+const IN_BOOKING: [Planted; 15] = [
     (
         "a unit counts what its claims hold",
         "UPDATE inv_unit SET held = held + 1 WHERE ord = 9",
@@ -39,6 +39,10 @@ const IN_BOOKING: [Planted; 14] = [
     (
         "a buyer has taken what the claims of the show say",
         "UPDATE buyer_cap SET taken = taken - 1 WHERE taken > 0",
+    ),
+    (
+        "a place is used by a hold of its show",
+        "INSERT INTO burned_place SELECT gen_random_uuid(), 1, 0, 7, hold_id FROM hold LIMIT 1",
     ),
     (
         "a confirmed hold has a confirmed booking",
@@ -138,7 +142,7 @@ async fn every_rule_finds_its_contradiction() {
     mesh.kill("booking-svc");
     mesh.kill("payment-svc");
     for (storage, file, planted, rules) in [
-        (&mesh.booking, BOOKING, &IN_BOOKING[..], 13),
+        (&mesh.booking, BOOKING, &IN_BOOKING[..], 14),
         (&mesh.payment, PAYMENT, &IN_PAYMENT[..], 8),
     ] {
         assert_eq!(

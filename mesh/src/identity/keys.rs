@@ -5,11 +5,10 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
-
-use super::Claims;
 
 const PEM_BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
 const PEM_END: &str = "-----END PRIVATE KEY-----";
@@ -103,8 +102,8 @@ impl SigningKey {
         format!("{:#}\n", json!({ "keys": [key] }))
     }
 
-    /// Signs an access token.
-    pub fn sign(&self, claims: &Claims) -> Result<String, KeyError> {
+    /// Signs a token with these claims: [`super::Claims`] for an access token.
+    pub fn sign(&self, claims: &impl Serialize) -> Result<String, KeyError> {
         let header = Header {
             kid: Some(self.kid()),
             ..Header::new(Algorithm::EdDSA)

@@ -35,6 +35,26 @@ struct Claims {
     aud: String,
     sub: String,
     exp: i64,
+    epoch: u64,
+    lane: u8,
+    seq: u64,
+    #[serde(default)]
+    strict: bool,
+}
+
+/// What a pass says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pass {
+    /// What its owner was let into.
+    pub show_id: Uuid,
+    /// Epoch of the place in line.
+    pub epoch: u64,
+    /// Lane of the place.
+    pub lane: u8,
+    /// Number of the place in its lane.
+    pub seq: u64,
+    /// Whether the place is good for one time only.
+    pub strict: bool,
 }
 
 /// Why a pass lets nobody in.
@@ -111,8 +131,8 @@ impl PassVerifier {
         verifier
     }
 
-    /// What `account_id` was let into by this pass.
-    pub async fn verify(&self, text: &str, account_id: Uuid) -> Result<Uuid, PassError> {
+    /// What this pass says, if it is one of `account_id`.
+    pub async fn verify(&self, text: &str, account_id: Uuid) -> Result<Pass, PassError> {
         if text.len() > PASS_BYTES_MAX {
             return Err(PassError::NotValid);
         }
@@ -138,7 +158,13 @@ impl PassVerifier {
         if owner != Some(account_id) || clock::now().timestamp() >= claims.exp {
             return Err(PassError::NotValid);
         }
-        id::parse(&claims.aud).ok_or(PassError::NotValid)
+        Ok(Pass {
+            show_id: id::parse(&claims.aud).ok_or(PassError::NotValid)?,
+            epoch: claims.epoch,
+            lane: claims.lane,
+            seq: claims.seq,
+            strict: claims.strict,
+        })
     }
 
     fn known(&self) -> RwLockReadGuard<'_, Known> {
@@ -201,61 +227,51 @@ impl PassVerifier {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Claims as TokenClaims, SigningKey};
+    use std::path::PathBuf;
+
+    use serde_json::{Value, json};
+
+    use super::super::SigningKey;
     use super::*;
 
-    fn signed(
-        key: &SigningKey,
-        issuer: &str,
-        show_id: Uuid,
-        account_id: Uuid,
-        ends_in: i64,
-    ) -> String {
-        let now = clock::now().timestamp();
-        let claims = TokenClaims {
-            iss: issuer.to_owned(),
-            aud: show_id.to_string(),
-            sub: account_id,
-            roles: Vec::new(),
-            scope: String::new(),
-            iat: now,
-            exp: now + ends_in,
-            jti: "1".to_owned(),
-        };
+    /// A pass of this account that is good for a minute, with some claims as they are said.
+    fn signed(key: &SigningKey, account_id: Uuid, said: &[(&str, Value)]) -> String {
+        let exp = clock::now().timestamp() + 60;
+        let mut claims = json!({"iss": PASS_ISSUER, "aud": Uuid::from_u128(7), "sub": account_id, "exp": exp,
+            "jti": "1:2:3:4", "epoch": 1, "lane": 2, "seq": 3, "no": 4, "ses": 0});
+        for (name, value) in said {
+            claims[*name] = value.clone();
+        }
         key.sign(&claims).unwrap()
+    }
+
+    /// A verifier that knows `key`, and the file it reads.
+    fn verifier(key: &SigningKey) -> (PassVerifier, PathBuf) {
+        let file = std::env::temp_dir().join(format!("usher-passes-{}.json", id::new()));
+        std::fs::write(&file, key.to_jwks()).unwrap();
+        let verifier = PassVerifier::start(JwksSource::File(file.clone()), &Tasks::new());
+        (verifier, file)
     }
 
     #[tokio::test]
     async fn a_pass_is_good_for_its_account_from_its_issuer_until_its_end() {
-        let key = SigningKey::generate().unwrap();
-        let file = std::env::temp_dir().join(format!("usher-passes-{}.json", id::new()));
-        let verifier = PassVerifier::start(JwksSource::File(file.clone()), &Tasks::new());
-        let (show_id, account_id, other) = (id::new(), id::new(), id::new());
-        let good = signed(&key, PASS_ISSUER, show_id, account_id, 60);
-        assert_eq!(
-            verifier.verify(&good, account_id).await,
-            Err(PassError::KeysAway),
-            "no keys yet"
+        let (key, stranger) = (
+            SigningKey::generate().unwrap(),
+            SigningKey::generate().unwrap(),
         );
-
-        std::fs::write(&file, key.to_jwks()).unwrap();
-        let verifier = PassVerifier::start(JwksSource::File(file.clone()), &Tasks::new());
-        assert_eq!(verifier.verify(&good, account_id).await, Ok(show_id));
-        let stranger = SigningKey::generate().unwrap();
+        let ((verifier, file), account_id) = (verifier(&key), id::new());
+        let good = signed(&key, account_id, &[]);
+        assert!(verifier.verify(&good, account_id).await.is_ok());
+        let bad = |name, value| signed(&key, account_id, &[(name, value)]);
+        let (past, other) = (clock::now().timestamp(), id::new());
         for (text, caller) in [
             (good.clone(), other),
-            (
-                signed(&key, PASS_ISSUER, show_id, account_id, 0),
-                account_id,
-            ),
-            (
-                signed(&key, "usher-dev", show_id, account_id, 60),
-                account_id,
-            ),
-            (
-                signed(&stranger, PASS_ISSUER, show_id, account_id, 60),
-                account_id,
-            ),
+            (bad("exp", json!(past)), account_id),
+            (bad("iss", json!("usher-dev")), account_id),
+            (bad("aud", json!("a show")), account_id),
+            (bad("seq", Value::Null), account_id),
+            (bad("strict", json!("yes")), account_id),
+            (signed(&stranger, account_id, &[]), account_id),
             (good.chars().rev().collect(), account_id),
             ("x".repeat(2_000), account_id),
         ] {
@@ -266,5 +282,39 @@ mod tests {
             );
         }
         std::fs::remove_file(file).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_pass_says_its_place_and_whether_it_is_strict() {
+        let key = SigningKey::generate().unwrap();
+        let ((verifier, file), account_id) = (verifier(&key), id::new());
+        let mut expected = Pass {
+            show_id: Uuid::from_u128(7),
+            epoch: 1,
+            lane: 2,
+            seq: 3,
+            strict: false,
+        };
+        let said = [vec![], vec![("strict", json!(false))]];
+        for said in said {
+            let text = signed(&key, account_id, &said);
+            assert_eq!(verifier.verify(&text, account_id).await, Ok(expected));
+        }
+        expected.strict = true;
+        let text = signed(&key, account_id, &[("strict", json!(true))]);
+        assert_eq!(verifier.verify(&text, account_id).await, Ok(expected));
+        std::fs::remove_file(file).unwrap();
+    }
+
+    #[tokio::test]
+    async fn without_keys_nobody_knows() {
+        let nowhere = std::env::temp_dir().join(format!("usher-passes-{}.json", id::new()));
+        let verifier = PassVerifier::start(JwksSource::File(nowhere), &Tasks::new());
+        let (key, account_id) = (SigningKey::generate().unwrap(), id::new());
+        let text = signed(&key, account_id, &[]);
+        assert_eq!(
+            verifier.verify(&text, account_id).await,
+            Err(PassError::KeysAway)
+        );
     }
 }

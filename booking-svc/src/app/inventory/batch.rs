@@ -59,6 +59,9 @@ pub(super) async fn run(
         });
     }
     let passed = store::write(connection, &before, &after, &changes).await?;
+    if !store::burn(connection, &changes).await? {
+        return Err(TxError::Conflict);
+    }
     levels::tell(connection, &passed).await?;
     for (item, outcome) in items.iter().zip(&outcomes) {
         if let (Some(rider), Outcome::Done(hold)) = (&item.rider, outcome) {
@@ -145,5 +148,11 @@ async fn read(
         .collect();
     snapshot.caps = store::lock_caps(connection, &maxima).await?;
     snapshot.units = store::load_units(connection, &units).await?;
+    let passes = items.iter().filter_map(|item| match &item.command {
+        Command::Hold(hold) => Some(&hold.admitted),
+        _ => None,
+    });
+    let strict = passes.flatten().filter(|pass| pass.strict);
+    snapshot.burned = store::burned(connection, &strict.map(|pass| pass.place).collect()).await?;
     Ok(snapshot)
 }

@@ -5,6 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use mesh::money::{Money, MoneyError};
 use uuid::Uuid;
 
+use super::pass::let_in;
 use super::{Change, Command, Decision, HoldUnits, Rejection, ShowRules, Snapshot, Unit, Wish};
 use crate::domain::hold::{Hold, HoldLine, HoldState, buyer};
 
@@ -47,6 +48,7 @@ fn turn(hold: &Hold, state: HoldState) -> Decision {
             state,
             ..hold.clone()
         },
+        burned: BTreeSet::new(),
     })
 }
 
@@ -81,7 +83,7 @@ fn grant(
     for (wish, _, show) in &found {
         on_sale(snapshot, wish, show, now)?;
     }
-    let_in(snapshot, wanted, &found)?;
+    let burned = let_in(snapshot, wanted, &guarded(snapshot, &found))?;
     let lines: Vec<HoldLine> = found
         .iter()
         .map(|(wish, unit, _)| line(snapshot, wish, unit))
@@ -118,7 +120,11 @@ fn grant(
         max_expire_time: later(now, ttl + beyond),
         create_time: now,
     };
-    Ok(Decision::Change(Change { from: None, hold }))
+    Ok(Decision::Change(Change {
+        from: None,
+        hold,
+        burned,
+    }))
 }
 
 type Found<'a> = Vec<(&'a Wish, &'a Unit, &'a ShowRules)>;
@@ -170,19 +176,12 @@ fn on_sale(
     Ok(())
 }
 
-/// From the rows of the shows alone: what a caller says about them counts for nothing.
-fn let_in(snapshot: &Snapshot, wanted: &HoldUnits, found: &Found<'_>) -> Result<(), Rejection> {
-    let closed = found.iter().filter(|(_, _, show)| show.queue_required);
-    let shows = closed.filter_map(|(wish, _, _)| snapshot.pools.get(&wish.unit.pool_id));
-    let missing: BTreeSet<Uuid> = shows
+fn guarded(snapshot: &Snapshot, found: &Found<'_>) -> BTreeSet<Uuid> {
+    let guarded = found.iter().filter(|(_, _, show)| show.queue_required);
+    guarded
+        .filter_map(|(wish, _, _)| snapshot.pools.get(&wish.unit.pool_id))
         .map(|pool| pool.show_id)
-        .filter(|show_id| !wanted.admitted.contains(show_id))
-        .collect();
-    if missing.is_empty() {
-        Ok(())
-    } else {
-        Err(Rejection::QueuePassRequired(missing))
-    }
+        .collect()
 }
 
 fn line(snapshot: &Snapshot, wish: &Wish, unit: &Unit) -> HoldLine {

@@ -437,30 +437,93 @@ proptest! {
     }
 }
 
+/// A pass by which a buyer came into the waiting room of a show.
+fn pass(show: u128, seq: u64, strict: bool) -> Pass {
+    let place = Place {
+        show_id: id(show),
+        epoch: 1,
+        lane: 0,
+        seq,
+    };
+    Pass { place, strict }
+}
+
+/// A hold of one buyer, who shows `passes`.
+fn hold_with(number: u128, wishes: &[(u128, i32, i32)], passes: &[Pass]) -> Command {
+    let Command::Hold(wanted) = hold(number, 1, wishes) else {
+        panic!("it holds");
+    };
+    Command::Hold(HoldUnits {
+        admitted: passes.iter().copied().collect(),
+        ..wanted
+    })
+}
+
 #[test]
 fn a_show_with_a_waiting_room_serves_those_who_were_let_in() {
     let mut snapshot = world();
-    let (open, closed) = (id(101), id(102));
-    snapshot.shows.get_mut(&closed).unwrap().queue_required = true;
-    let Command::Hold(both) = hold(1, 7, &[(1, 0, 1), (2, 0, 1)]) else {
-        panic!("it holds");
-    };
-    let with = |admitted: &[Uuid]| {
-        let admitted = admitted.iter().copied().collect();
-        Command::Hold(HoldUnits {
-            admitted,
-            ..both.clone()
-        })
-    };
-    let needed = Rejection::QueuePassRequired(BTreeSet::from([closed]));
-    for admitted in [&[][..], &[open]] {
-        assert_eq!(rejection(&snapshot, &with(admitted), start()), needed);
+    snapshot.shows.get_mut(&id(102)).unwrap().queue_required = true;
+    let with = |passes: &[Pass]| hold_with(1, &[(1, 0, 1), (2, 0, 1)], passes);
+    let needed = Rejection::QueuePassRequired(BTreeSet::from([id(102)]));
+    for passes in [&[][..], &[pass(101, 1, false)]] {
+        assert_eq!(rejection(&snapshot, &with(passes), start()), needed);
     }
-    let held = carry_out(&mut snapshot, &with(&[closed]), start());
+    let held = carry_out(&mut snapshot, &with(&[pass(102, 1, false)]), start());
     assert_eq!(held.state, HoldState::Held);
     // The pass has ended meanwhile: what is held is held.
     assert_eq!(
         decide(&snapshot, &with(&[]), start()),
         Ok(Decision::Unchanged(held))
     );
+}
+
+#[test]
+fn a_place_of_a_strict_room_gets_one_hold() {
+    let mut snapshot = world();
+    for show in [101, 102] {
+        snapshot.shows.get_mut(&id(show)).unwrap().queue_required = true;
+    }
+    let strict = [pass(101, 7, true)];
+    let first = carry_out(&mut snapshot, &hold_with(1, &[(1, 0, 1)], &strict), start());
+    let used = Rejection::QueuePassUsed(BTreeSet::from([id(101)]));
+    let second = |passes: &[Pass]| hold_with(2, &[(1, 1, 1)], passes);
+    assert_eq!(rejection(&snapshot, &second(&strict), start()), used);
+    // Repeated, it is the same hold; given back, the place stays used.
+    let again = hold_with(1, &[(1, 0, 1)], &strict);
+    assert_eq!(carry_out(&mut snapshot, &again, start()), first);
+    let release = Command::Release {
+        hold_id: first.hold_id,
+        account_id: first.account_id,
+    };
+    carry_out(&mut snapshot, &release, start());
+    assert_eq!(rejection(&snapshot, &second(&strict), start()), used);
+    // Who lacks a pass of another show is told that first: without it a new place would be of no use.
+    let both = hold_with(3, &[(1, 1, 1), (2, 0, 1)], &strict);
+    let needed = Rejection::QueuePassRequired(BTreeSet::from([id(102)]));
+    assert_eq!(rejection(&snapshot, &both, start()), needed);
+    // Another place, the same number in another epoch, and a room that is not strict.
+    let mut later = pass(101, 7, true);
+    later.place.epoch = 2;
+    for fresh in [pass(101, 8, true), later, pass(101, 7, false)] {
+        for shown in [vec![fresh], vec![strict[0], fresh]] {
+            let mut snapshot = snapshot.clone();
+            let held = carry_out(&mut snapshot, &second(&shown), start());
+            assert_eq!(held.state, HoldState::Held);
+        }
+    }
+}
+
+#[test]
+fn a_place_is_used_by_a_hold_that_is_made_and_by_no_other() {
+    let mut snapshot = world();
+    let strict = [pass(101, 7, true)];
+    // No room lets people into this show: its pass is not looked at.
+    carry_out(&mut snapshot, &hold_with(1, &[(1, 0, 1)], &strict), start());
+    assert!(snapshot.burned.is_empty());
+    snapshot.shows.get_mut(&id(101)).unwrap().queue_required = true;
+    // What is taken is refused, and costs no place.
+    let taken = rejection(&snapshot, &hold_with(2, &[(1, 0, 1)], &strict), start());
+    assert!(matches!(taken, Rejection::UnitsTaken(_)), "{taken:?}");
+    carry_out(&mut snapshot, &hold_with(3, &[(1, 1, 1)], &strict), start());
+    assert_eq!(snapshot.burned, BTreeSet::from([strict[0].place]));
 }

@@ -11,7 +11,7 @@ use super::{Fields, timestamp};
 use crate::app::reads::{HoldPlace, Seats};
 use crate::domain::finding::Findings;
 use crate::domain::hold::{Hold, HoldState, UnitKey};
-use crate::domain::inventory::{HoldUnits, Wish};
+use crate::domain::inventory::{HoldUnits, Pass, Place, Wish};
 
 /// Lines of one hold: a coach party; more would hold the locks of a batch for too long.
 const LINES_MAX: usize = 64;
@@ -51,6 +51,20 @@ pub(in crate::grpc) fn hold_units(
         admitted: BTreeSet::new(),
     });
     fields.finish(command)
+}
+
+/// A pass that was verified.
+pub(in crate::grpc) fn pass(pass: mesh::identity::Pass) -> Pass {
+    let place = Place {
+        show_id: pass.show_id,
+        epoch: pass.epoch,
+        lane: pass.lane,
+        seq: pass.seq,
+    };
+    Pass {
+        place,
+        strict: pass.strict,
+    }
 }
 
 fn wishes(fields: &mut Fields, lines: &[pb::LineSpec]) -> Vec<Wish> {

@@ -1,5 +1,6 @@
 //! Refusals of holds, bookings and tickets.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 
 use mesh::identity::PassError;
@@ -9,6 +10,7 @@ use mesh::status::{
     Refusal, Violations, internal,
 };
 use tonic::{Code, Status};
+use uuid::Uuid;
 
 use super::{BUSY_RETRY, CURRENCY_MISMATCH, DOWN_RETRY, IN_PROGRESS_RETRY, POOL_NOT_FOUND, down};
 use crate::app::cancel_booking::CancelRefusal;
@@ -102,10 +104,17 @@ const QUEUE_PASS_NOT_VALID: Reason = Reason::new(
     "a pass in usher-queue-pass is not this account's, has expired or is none; renew it, or join again",
 );
 
+const QUEUE_PASS_USED: Reason = Reason::new(
+    "QUEUE_PASS_USED",
+    Code::FailedPrecondition,
+    "the place of this pass has had its hold and gets no other; PreconditionFailure names each such show and where to join again",
+);
+
 /// The reasons of this module.
 pub(super) const REASONS: &[&Reason] = &[
     &QUEUE_PASS_REQUIRED,
     &QUEUE_PASS_NOT_VALID,
+    &QUEUE_PASS_USED,
     &UNITS_TAKEN,
     &BUYER_CAP_REACHED,
     &SALE_NOT_OPEN,
@@ -253,13 +262,9 @@ fn rejected(rejection: &Rejection) -> Status {
         Rejection::RequestIdReused => REQUEST_ID_REUSED.refuse(text),
         Rejection::PoolNotFound(_) => POOL_NOT_FOUND.refuse(text),
         Rejection::QueuePassRequired(shows) => {
-            shows
-                .iter()
-                .fold(QUEUE_PASS_REQUIRED.refuse(text), |refusal, show_id| {
-                    let join = format!("/v1/shows/{show_id}/queue:join");
-                    refusal.precondition("SHOW", &show_id.to_string(), &join)
-                })
+            where_to_join(QUEUE_PASS_REQUIRED.refuse(text), shows)
         }
+        Rejection::QueuePassUsed(shows) => where_to_join(QUEUE_PASS_USED.refuse(text), shows),
         Rejection::UnknownUnit(line) => {
             return line_wrong(*line, "ord", "must be a unit of the pool");
         }
@@ -309,10 +314,9 @@ fn rejected(rejection: &Rejection) -> Status {
 /// The same for HoldUnits. A pass that says nothing is told to whoever needs one, rather than taken for none: its owner would wait again.
 pub(in crate::grpc) fn not_let_in(failure: Failure, wrong: Option<PassError>) -> Status {
     match (&failure, wrong) {
-        (Failure::Rejected(Rejection::QueuePassRequired(_)), Some(PassError::NotValid)) => {
-            QUEUE_PASS_NOT_VALID
-                .refuse("usher-queue-pass is no valid pass of this account")
-                .into()
+        (Failure::Rejected(Rejection::QueuePassRequired(shows)), Some(PassError::NotValid)) => {
+            let text = "usher-queue-pass is no valid pass of this account";
+            where_to_join(QUEUE_PASS_NOT_VALID.refuse(text), shows).into()
         }
         (Failure::Rejected(Rejection::QueuePassRequired(_)), Some(PassError::KeysAway)) => {
             DEPENDENCY_DOWN
@@ -324,8 +328,58 @@ pub(in crate::grpc) fn not_let_in(failure: Failure, wrong: Option<PassError>) ->
     }
 }
 
+/// Names the shows and where their waiting rooms are joined; the first one in ErrorInfo, too, where a program looks first.
+fn where_to_join(refusal: Refusal, shows: &BTreeSet<Uuid>) -> Refusal {
+    let join = |show_id: &Uuid| format!("/v1/shows/{show_id}/queue:join");
+    let refusal = match shows.first() {
+        Some(show_id) => refusal.with("join", join(show_id)),
+        None => refusal,
+    };
+    shows.iter().fold(refusal, |refusal, show_id| {
+        refusal.precondition("SHOW", &show_id.to_string(), &join(show_id))
+    })
+}
+
 fn line_wrong(line: usize, field: &str, remedy: &str) -> Status {
     let mut violations = Violations::new();
     violations.add(format!("lines[{line}].{field}"), remedy);
     violations.refuse(&INVALID_REQUEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic_types::StatusExt;
+
+    use super::*;
+
+    #[test]
+    fn who_was_not_let_in_is_told_where_to_join() {
+        let shows = [Uuid::from_u128(2), Uuid::from_u128(1)];
+        let required = || Rejection::QueuePassRequired(shows.into_iter().collect());
+        let used = Rejection::QueuePassUsed(shows.into_iter().collect());
+        for (rejection, wrong, reason) in [
+            (required(), None, "QUEUE_PASS_REQUIRED"),
+            (
+                required(),
+                Some(PassError::NotValid),
+                "QUEUE_PASS_NOT_VALID",
+            ),
+            (used.clone(), None, "QUEUE_PASS_USED"),
+            (used, Some(PassError::NotValid), "QUEUE_PASS_USED"),
+        ] {
+            let status = not_let_in(Failure::Rejected(rejection), wrong);
+            let details = status.get_error_details();
+            let info = details.error_info().unwrap();
+            let told = (status.code(), info.reason.as_str());
+            assert_eq!(told, (Code::FailedPrecondition, reason));
+            let join = |show| format!("/v1/shows/{show}/queue:join");
+            assert_eq!(info.metadata["join"], join(Uuid::from_u128(1)));
+            let rooms = &details.precondition_failure().unwrap().violations;
+            let rooms: Vec<_> = rooms.iter().map(|room| &room.description).collect();
+            assert_eq!(
+                rooms,
+                [&join(Uuid::from_u128(1)), &join(Uuid::from_u128(2))]
+            );
+        }
+    }
 }

@@ -149,3 +149,19 @@ diesel::table! {
         taken_max -> Integer,
     }
 }
+
+diesel::table! {
+    /// Places of strict waiting rooms that got their hold: one each. Rows stay whatever becomes of the hold, and are never removed.
+    burned_place (show_id, epoch, lane, seq) {
+        /// Show of the waiting room.
+        show_id -> Uuid,
+        /// Epoch of the room: numbers begin anew with each.
+        epoch -> BigInt,
+        /// Lane of the room.
+        lane -> Integer,
+        /// Number in the lane.
+        seq -> BigInt,
+        /// The hold it got.
+        hold_id -> Uuid,
+    }
+}

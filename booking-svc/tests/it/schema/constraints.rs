@@ -23,6 +23,7 @@ const WORLD: &str = "
         (id(2), id(7), NULL, 'HELD', '', 0, 'KRW', '2026-01-01Z', '2026-01-01Z', '2026-01-01Z');
     INSERT INTO claim VALUES (id(1), id(1), 0, 1, true, 'HELD', 'R', 0, 'KRW');
     INSERT INTO buyer_cap VALUES (id(1), 'b', 4, 4);
+    INSERT INTO burned_place VALUES (id(1), 1, 0, 7, id(1));
     INSERT INTO booking VALUES (id(1), id(7), id(1), id(1), '', 'PROCESSING', 'FREE', id(1), 0, 'KRW', NULL, NULL, NULL, '2026-01-01Z', 1, '2026-01-01Z');
     INSERT INTO booking_line VALUES (id(1), 0, id(1), id(1), 0, true, 1, 'R', 0, 'KRW');
     INSERT INTO ticket VALUES (id(1), id(1), 0, 0, 0, id(7), id(1), id(1), 0, true, 'ACTIVE', 1, 'code');
@@ -143,6 +144,14 @@ const WALLS: &[(&str, &str)] = &[
         "INSERT INTO claim VALUES (id(2), id(1), 3, 1, true, 'HELD', 'R', 0, 'KRW')",
     ),
     ("buyer_cap_limit", "UPDATE buyer_cap SET taken = 5"),
+    (
+        "burned_place_pkey",
+        "INSERT INTO burned_place VALUES (id(1), 1, 0, 7, id(2))",
+    ),
+    (
+        "burned_place_hold_fkey",
+        "INSERT INTO burned_place VALUES (id(1), 1, 0, 8, id(3))",
+    ),
     ("buyer_cap_limit", "UPDATE buyer_cap SET taken = -1"),
     (
         "booking_one_live",
@@ -197,6 +206,7 @@ const DOORS: &[&str] = &[
     "INSERT INTO claim VALUES (id(1), id(1), 2, 30, false, 'HELD', 'S', 0, 'KRW'), (id(2), id(1), 2, 20, false, 'SOLD', 'S', 0, 'KRW')",
     "UPDATE inv_unit SET held = 25, sold = 25 WHERE ord = 2",
     "UPDATE inv_pool SET sold = 52, sales = 52",
+    "INSERT INTO burned_place VALUES (id(1), 1, 0, 8, id(1)), (id(1), 1, 1, 7, id(1)), (id(1), 2, 0, 7, id(1))",
     "UPDATE inv_pool SET sold = 52, sales = 0",
     "UPDATE booking SET state = 'FAILED', failure_reason = 'ABANDONED'; INSERT INTO booking SELECT id(2), account_id, hold_id, id(2), '', 'PROCESSING', method, id(2), 0, 'KRW', NULL, NULL, NULL, create_time, 1, create_time FROM booking",
     "UPDATE ticket SET state = 'VOID'; INSERT INTO ticket VALUES (id(2), id(1), 0, 0, 1, id(7), id(1), id(1), 0, true, 'ACTIVE', 1, 'other')",

@@ -10,7 +10,7 @@ use super::scene::Scene;
 use crate::real::RealMesh;
 
 /// A reason, the test that shows it, and what stands there.
-const SHOWN: [(&str, &str, &str); 24] = [
+const SHOWN: [(&str, &str, &str); 25] = [
     (
         "REQUEST_IN_PROGRESS",
         "booking-svc/tests/it/catalogue/venue.rs",
@@ -109,6 +109,11 @@ const SHOWN: [(&str, &str, &str); 24] = [
         "QUEUE_PASS_NOT_VALID",
         "e2e/tests/it/waiting.rs",
         "QUEUE_PASS_NOT_VALID",
+    ),
+    (
+        "QUEUE_PASS_USED",
+        "booking-svc/tests/it/passes.rs",
+        "QueuePassUsed",
     ),
     ("POOL_BUSY", "booking-svc/tests/it/inventory.rs", "PoolBusy"),
 ];
