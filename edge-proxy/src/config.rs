@@ -35,12 +35,19 @@ const CORS_ORIGINS: Variable = Variable::optional(
     "origins of pages whose scripts may call: https://a.example,http://localhost:3000, or * for all; without it browsers let none",
 );
 
+/// Keys of passes.
+const QUEUE_JWKS: Variable = Variable::optional(
+    "USHER_QUEUE_JWKS",
+    "file or http(s) URL of the JWKS that queue passes are looked at with before a call goes on; without it only the service looks",
+);
+
 /// The variables of this crate.
 pub const EDGE_VARIABLES: &[&Variable] = &[
     &EDGE_ROUTES,
     &EDGE_DESCRIPTORS,
     &ADDRESS_FACTOR,
     &CORS_ORIGINS,
+    &QUEUE_JWKS,
 ];
 
 const SHARED_VARIABLES: &[&Variable] = &[
@@ -74,6 +81,8 @@ pub struct Config {
     pub address_factor: NonZeroU32,
     /// Pages of which origins may call from a browser; without them none.
     pub cors_origins: Option<Origins>,
+    /// Keys of queue passes; without them only the service looks.
+    pub queue_jwks: Option<JwksSource>,
     /// Bounds.
     pub limits: Limits,
 }
@@ -100,6 +109,7 @@ impl Config {
         let descriptors = reader.read_optional(&EDGE_DESCRIPTORS);
         let address_factor = reader.read(&ADDRESS_FACTOR);
         let cors_origins = reader.read_optional(&CORS_ORIGINS);
+        let queue_jwks = reader.read_optional(&QUEUE_JWKS);
         let tokens = VerifierOptions {
             jwks: jwks?,
             issuer: issuer?,
@@ -120,6 +130,7 @@ impl Config {
             descriptors: descriptors?,
             address_factor: address_factor?,
             cors_origins: cors_origins?,
+            queue_jwks: queue_jwks?,
             limits: Limits::default(),
         })
     }

@@ -12,7 +12,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use mesh::clock::Stopwatch;
-use mesh::identity::TokenVerifier;
+use mesh::identity::{PassVerifier, TokenVerifier};
 use mesh::status::{INTERNAL, OVERLOADED, Refusal, internal};
 use mesh::{random, trace};
 use prost::Message;
@@ -31,7 +31,7 @@ use crate::rates::network;
 use crate::reasons::NOT_ACCEPTABLE;
 use crate::stream::{self, Stream};
 use crate::table::Table;
-use crate::{deadline, identify, upstream};
+use crate::{deadline, identify, passes, upstream};
 
 /// Shortest time to come back after a refusal for lack of room; the same again is added at random, so that callers spread out.
 pub(crate) const RETRY: Duration = Duration::from_millis(500);
@@ -54,6 +54,8 @@ pub(crate) struct Door {
 pub(crate) struct Shared {
     pub(crate) errors: ErrorWriter,
     pub(crate) verifier: TokenVerifier,
+    /// Looks at queue passes; without it only the service does.
+    pub(crate) passes: Option<PassVerifier>,
     pub(crate) requests: Semaphore,
     pub(crate) streams: Arc<Places>,
     pub(crate) memory: Memory,
@@ -129,6 +131,11 @@ impl Door {
         entry.policy.admit(caller.standing())?;
         if let Some(rates) = &entry.rates {
             rates.subject(seen.account, from.ip())?;
+        }
+        if entry.policy.queue_pass
+            && let (Some(verifier), Some(account_id)) = (&shared.passes, seen.account)
+        {
+            passes::look(verifier, &head.headers, account_id).await?;
         }
         // Cheap mistakes are told before the body is read.
         let budget = deadline::budget(&head.headers, entry.policy.deadline)?;

@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 use mesh::client::pool::Methods;
 use mesh::descriptors::{self, BrokenDescriptors};
 use mesh::health::Health;
-use mesh::identity::{JwksError, TokenVerifier};
+use mesh::identity::{JwksError, PassVerifier, TokenVerifier};
 use mesh::policy::{Policies, PolicyError};
 use mesh::process::Runtime;
 use mesh::server::{Listeners, ServerError};
@@ -114,6 +114,10 @@ impl Edge {
         let shared = Arc::new(Shared {
             errors: ErrorWriter::new(&contracts.pool)?,
             verifier: TokenVerifier::start(config.server.tokens.clone(), &runtime.tasks).await?,
+            passes: config
+                .queue_jwks
+                .clone()
+                .map(|source| PassVerifier::start(source, &runtime.tasks)),
             requests: Semaphore::new(config.limits.requests),
             streams: Places::new(&config.limits),
             memory: Memory::new(&config.limits),

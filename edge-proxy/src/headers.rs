@@ -2,6 +2,7 @@
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
+use mesh::identity::QUEUE_PASS;
 use mesh::server::{self, REQUEST_ID};
 use mesh::trace::{Kind, Span, TRACEPARENT, TraceParent};
 use tonic::metadata::MetadataMap;
@@ -11,7 +12,7 @@ use tonic::metadata::MetadataMap;
 /// `last-event-id` is what a browser says when it connects to a stream again; where messages have ids, the service goes on behind it.
 const FORWARDED: [HeaderName; 3] = [
     AUTHORIZATION,
-    HeaderName::from_static("usher-queue-pass"),
+    HeaderName::from_static(QUEUE_PASS),
     HeaderName::from_static("last-event-id"),
 ];
 

@@ -5,7 +5,7 @@
 //! - [`Config`]: what it is told. `routes`: which package lives where.
 //! - `edge`: builds two doors, one for callers and one for operators, and serves both until the end.
 //! - `door`: what happens to one request, in order; the file to read first.
-//! - `table`, `rates`, `identify`, `body`, `headers`, `deadline`, `upstream`: the steps of the door, one file each.
+//! - `table`, `rates`, `identify`, `passes`, `body`, `headers`, `deadline`, `upstream`: the steps of the door, one file each.
 //! - `answer`, `stream`, `places`: what goes out, whole or in parts, and room for it. `terms`: what /openapi.json says of a policy.
 //! - `compress`, `cors`: what the layers around the door do.
 //! - `transport`: sockets, protocol limits and the drain. `readiness`: what /readyz says.
@@ -23,6 +23,7 @@ mod edge;
 mod headers;
 mod identify;
 mod limits;
+mod passes;
 mod places;
 mod rates;
 mod readiness;

@@ -93,6 +93,12 @@ pub const TOKEN_EXPIRED: Reason = Reason::new(
     Code::Unauthenticated,
     "get a fresh token and repeat",
 );
+/// A pass by which nobody comes in.
+pub const QUEUE_PASS_NOT_VALID: Reason = Reason::new(
+    "QUEUE_PASS_NOT_VALID",
+    Code::FailedPrecondition,
+    "a pass in usher-queue-pass is not this account's, has expired or is none; renew it, join again, or leave it out where none is asked for",
+);
 /// A token without the role.
 pub const ROLE_REQUIRED: Reason = Reason::new(
     "ROLE_REQUIRED",
@@ -145,6 +151,7 @@ pub const REASONS: &[&Reason] = &[
     &TOKEN_MISSING,
     &TOKEN_INVALID,
     &TOKEN_EXPIRED,
+    &QUEUE_PASS_NOT_VALID,
     &ROLE_REQUIRED,
     &CALLER_NOT_ALLOWED,
     &OVERLOADED,

@@ -174,6 +174,7 @@ impl RealMesh {
             format!("usher.booking.v1={booking};usher.payment.v1={payment};usher.queue.v1={queue}");
         let mut edge = member;
         edge.push(("USHER_EDGE_ROUTES", &routes));
+        edge.push(("USHER_QUEUE_JWKS", &passes));
         let edge = self.run("edge-proxy", &edge).await;
         self.rest = Rest::new(edge);
         self.admin = Rest::new(self.processes["edge-proxy"].admin());

@@ -60,9 +60,12 @@ pub struct Pass {
 /// Why a pass lets nobody in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum PassError {
-    /// It is none, is somebody else's, or is over.
+    /// It is none, or is somebody else's.
     #[error("is no valid pass of this account")]
     NotValid,
+    /// It was one, whoever's, and is over.
+    #[error("has expired")]
+    Ended,
     /// Nobody knows: its key could not be read.
     #[error("the keys of passes cannot be read")]
     KeysAway,
@@ -154,8 +157,10 @@ impl PassVerifier {
         };
         let claims = decode::<Claims>(text, key, &self.inner.validation);
         let claims = claims.map_err(|_| PassError::NotValid)?.claims;
-        let owner = id::parse(&claims.sub);
-        if owner != Some(account_id) || clock::now().timestamp() >= claims.exp {
+        if clock::now().timestamp() >= claims.exp {
+            return Err(PassError::Ended);
+        }
+        if id::parse(&claims.sub) != Some(account_id) {
             return Err(PassError::NotValid);
         }
         Ok(Pass {
@@ -266,7 +271,6 @@ mod tests {
         let (past, other) = (clock::now().timestamp(), id::new());
         for (text, caller) in [
             (good.clone(), other),
-            (bad("exp", json!(past)), account_id),
             (bad("iss", json!("usher-dev")), account_id),
             (bad("aud", json!("a show")), account_id),
             (bad("seq", Value::Null), account_id),
@@ -280,6 +284,16 @@ mod tests {
                 Err(PassError::NotValid),
                 "{text}"
             );
+        }
+        // What is over is told as such, whoever shows it, and only if it was good once.
+        let over = bad("exp", json!(past));
+        let strange = signed(&stranger, account_id, &[("exp", json!(past))]);
+        for (text, caller, expected) in [
+            (&over, account_id, PassError::Ended),
+            (&over, other, PassError::Ended),
+            (&strange, account_id, PassError::NotValid),
+        ] {
+            assert_eq!(verifier.verify(text, caller).await, Err(expected));
         }
         std::fs::remove_file(file).unwrap();
     }

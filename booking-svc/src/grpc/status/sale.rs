@@ -6,8 +6,8 @@ use std::convert::Infallible;
 use mesh::identity::PassError;
 use mesh::pg::TxError;
 use mesh::status::{
-    DEPENDENCY_DOWN, INVALID_REQUEST, OVERLOADED, REQUEST_ID_REUSED, REQUEST_IN_PROGRESS, Reason,
-    Refusal, Violations, internal,
+    DEPENDENCY_DOWN, INVALID_REQUEST, OVERLOADED, QUEUE_PASS_NOT_VALID, REQUEST_ID_REUSED,
+    REQUEST_IN_PROGRESS, Reason, Refusal, Violations, internal,
 };
 use tonic::{Code, Status};
 use uuid::Uuid;
@@ -98,12 +98,6 @@ const QUEUE_PASS_REQUIRED: Reason = Reason::new(
     Code::FailedPrecondition,
     "a show is sold to those whom its waiting room let in; PreconditionFailure names each such show and where to join",
 );
-const QUEUE_PASS_NOT_VALID: Reason = Reason::new(
-    "QUEUE_PASS_NOT_VALID",
-    Code::FailedPrecondition,
-    "a pass in usher-queue-pass is not this account's, has expired or is none; renew it, or join again",
-);
-
 const QUEUE_PASS_USED: Reason = Reason::new(
     "QUEUE_PASS_USED",
     Code::FailedPrecondition,
@@ -113,7 +107,6 @@ const QUEUE_PASS_USED: Reason = Reason::new(
 /// The reasons of this module.
 pub(super) const REASONS: &[&Reason] = &[
     &QUEUE_PASS_REQUIRED,
-    &QUEUE_PASS_NOT_VALID,
     &QUEUE_PASS_USED,
     &UNITS_TAKEN,
     &BUYER_CAP_REACHED,
@@ -314,7 +307,10 @@ fn rejected(rejection: &Rejection) -> Status {
 /// The same for HoldUnits. A pass that says nothing is told to whoever needs one, rather than taken for none: its owner would wait again.
 pub(in crate::grpc) fn not_let_in(failure: Failure, wrong: Option<PassError>) -> Status {
     match (&failure, wrong) {
-        (Failure::Rejected(Rejection::QueuePassRequired(shows)), Some(PassError::NotValid)) => {
+        (
+            Failure::Rejected(Rejection::QueuePassRequired(shows)),
+            Some(PassError::NotValid | PassError::Ended),
+        ) => {
             let text = "usher-queue-pass is no valid pass of this account";
             where_to_join(QUEUE_PASS_NOT_VALID.refuse(text), shows).into()
         }
@@ -364,6 +360,7 @@ mod tests {
                 Some(PassError::NotValid),
                 "QUEUE_PASS_NOT_VALID",
             ),
+            (required(), Some(PassError::Ended), "QUEUE_PASS_NOT_VALID"),
             (used.clone(), None, "QUEUE_PASS_USED"),
             (used, Some(PassError::NotValid), "QUEUE_PASS_USED"),
         ] {
