@@ -43,7 +43,11 @@ async fn operate(mesh: &RealMesh, call: Call) -> Answer {
 }
 
 async fn open_room(mesh: &RealMesh, show_id: Uuid, capacity: usize) {
-    let settings = json!({"settings": {"capacity": capacity, "rate": 1000}, "reason": "a sale"});
+    open_with(mesh, show_id, &json!({"capacity": capacity, "rate": 1000})).await;
+}
+
+async fn open_with(mesh: &RealMesh, show_id: Uuid, settings: &Value) {
+    let settings = json!({"settings": settings, "reason": "a sale"});
     operate(
         mesh,
         Call::put(format!("/v1/shows/{show_id}/room")).json(&settings),
@@ -204,6 +208,39 @@ async fn a_show_with_a_waiting_room_is_sold_to_those_it_lets_in() {
     let pass = enter(&mesh, quiet, &other).await.at("/place/pass");
     let refused = mesh.rest.send(&hold(&other, 2).pass(&pass)).await.unwrap();
     assert_eq!(refused.reason(), "QUEUE_PASS_REQUIRED", "{}", refused.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_place_of_a_strict_room_gets_one_hold() {
+    let mesh = RealMesh::start(Timings::Standard).await;
+    let plan = ShowPlan {
+        queue_required: true,
+        ..ShowPlan::default()
+    };
+    let sale = mesh.on_sale(plan).await;
+    let strict = json!({"capacity": 1, "rate": 1000, "strict": true});
+    open_with(&mesh, sale.show_id, &strict).await;
+    let buyer = mesh.person(&[Role::User]);
+    let hold = |seat: i64| {
+        let seat = lines(sale.pool_id, &[seat]);
+        Call::post("/v1/holds").by(&buyer).json(&seat)
+    };
+    let pass = enter(&mesh, sale.show_id, &buyer).await.at("/place/pass");
+    let first = hold(1).key(id::new()).pass(&pass);
+    let held = mesh.ask(&first).await;
+    assert_eq!(
+        mesh.ask(&first).await.at("/hold/holdId"),
+        held.at("/hold/holdId")
+    );
+    let second = mesh.rest.send(&hold(2).pass(&pass)).await.unwrap();
+    assert_eq!(second.reason(), "QUEUE_PASS_USED", "{}", second.text);
+    let join_at = format!("/v1/shows/{}/queue:join", sale.show_id);
+    assert_eq!(
+        second.at("/error/details/0/metadata/join"),
+        join_at,
+        "{}",
+        second.text
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
