@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 use mesh::amqp::{Handler, Message, Poison};
 use mesh::clock::from_timestamp;
+use mesh::id;
 use mesh::pg::{Connection, TxError};
-use mesh::{id, pg};
 use prost::Name;
 use prost_types::Timestamp;
 use proto::usher::booking::events::v1::{
@@ -15,8 +15,7 @@ use uuid::Uuid;
 
 use crate::app::follow;
 use crate::domain::plan::Plan;
-use crate::store;
-use crate::store::stock::Level;
+use crate::domain::stock::Level;
 
 /// Queue of what happens to shows.
 pub const SHOWS: &str = "queue-svc.shows";
@@ -73,13 +72,10 @@ impl Handler for Bookings {
             .iter()
             .map(|text| uuid(text))
             .collect::<Result<_, _>>()?;
-        let time = match time {
-            Some(time) => self::time(&time)?,
-            // From before the time was told: sessions that have begun until now.
-            None => pg::now(connection).await?,
-        };
+        // Messages of before it was told have no time.
+        let time = time.as_ref().map(self::time).transpose()?;
         let account_id = uuid(&account_id)?;
-        Ok(store::shows::note_departures(connection, &shows, account_id, time).await?)
+        Ok(follow::depart(connection, &shows, account_id, time).await?)
     }
 }
 

@@ -31,10 +31,10 @@ const LEFT_MAX: usize = 8;
 /// Who breaks the broker holds it alone.
 pub(crate) static BROKER: RwLock<()> = RwLock::const_new(());
 
-/// The queue of these tests; any consumer of the contracts would do.
-pub(crate) const QUEUE: &str = "booking-svc.tickets";
+/// The queue of these tests; any of a message with one consumer would do.
+pub(crate) const QUEUE: &str = "booking-svc.ticket-commands";
 /// Its message.
-pub(crate) type Event = proto::usher::booking::events::v1::BookingConfirmed;
+pub(crate) type Event = proto::usher::booking::events::v1::IssueTicketsCommand;
 /// A message nobody consumes.
 pub(crate) type Unheard = proto::usher::booking::events::v1::BookingStarted;
 

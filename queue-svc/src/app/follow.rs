@@ -1,5 +1,6 @@
 //! What rooms take over from the sale: whose a show is, and what is left of it.
 
+use chrono::{DateTime, Utc};
 use diesel::QueryResult;
 use mesh::clock::to_timestamp;
 use mesh::pg::Connection;
@@ -9,9 +10,8 @@ use uuid::Uuid;
 
 use crate::domain::plan::Plan;
 use crate::domain::room::Room;
-use crate::domain::stock::Stock;
+use crate::domain::stock::{Level, Stock};
 use crate::store;
-use crate::store::stock::Level;
 
 /// A show was published: its owner is known from now on, and with a `plan` it has a room.
 pub async fn publish(
@@ -26,6 +26,20 @@ pub async fn publish(
         store::rooms::insert(connection, &room).await?;
     }
     Ok(())
+}
+
+/// A booking of somebody ended at `time`, or ends now: sessions in the rooms of its shows that began by then are over.
+pub async fn depart(
+    connection: &mut Connection,
+    show_ids: &[Uuid],
+    account_id: Uuid,
+    time: Option<DateTime<Utc>>,
+) -> QueryResult<()> {
+    let time = match time {
+        Some(time) => time,
+        None => pg::now(connection).await?,
+    };
+    store::shows::note_departures(connection, show_ids, account_id, time).await
 }
 
 /// A room that is new, as what is left of its show makes it.

@@ -1,9 +1,30 @@
 //! What is left of a show, and what that means for whoever waits.
 
+use uuid::Uuid;
+
 /// Places that a buyer takes while too few have bought to tell.
 const PLACES_OF_A_BUYER: u64 = 2;
 /// Sales after which buyers' own numbers count.
 const SALES_KNOWN: u64 = 20;
+
+/// How much of a pool is sold, as its owner told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Level {
+    /// Pool.
+    pub pool_id: Uuid,
+    /// Show.
+    pub show_id: Uuid,
+    /// Version of the pool; what is older is not taken in.
+    pub version: i64,
+    /// Places that can be sold, sold ones included.
+    pub room: i64,
+    /// Places that are sold.
+    pub sold: i64,
+    /// Holds that became sales.
+    pub sales: i64,
+    /// Pools of the show.
+    pub pools: i32,
+}
 
 /// What is left of a show, over all of its pools.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,36 +10,46 @@ use uuid::Uuid;
 
 use super::natural;
 use super::schema::stock;
-use crate::domain::stock::Stock;
+use crate::domain::stock::{Level, Stock};
 
-/// How much of a pool is sold, as its owner told.
-#[derive(Clone, Debug, Insertable, AsChangeset)]
+#[derive(Insertable, AsChangeset)]
 #[diesel(table_name = stock)]
-pub struct Level {
-    /// Pool.
-    pub pool_id: Uuid,
-    /// Show.
-    pub show_id: Uuid,
-    /// Version of the pool.
-    pub version: i64,
-    /// Places that can be sold.
-    pub room: i64,
-    /// Places that are sold.
-    pub sold: i64,
-    /// Holds that became sales.
-    pub sales: i64,
-    /// Pools of the show.
-    pub pools: i32,
+struct LevelRow {
+    pool_id: Uuid,
+    show_id: Uuid,
+    version: i64,
+    room: i64,
+    sold: i64,
+    sales: i64,
+    pools: i32,
 }
 
 /// Takes in a level; what is older than the known one changes nothing.
 pub async fn note(connection: &mut AsyncPgConnection, level: &Level) -> QueryResult<()> {
+    let Level {
+        pool_id,
+        show_id,
+        version,
+        room,
+        sold,
+        sales,
+        pools,
+    } = *level;
+    let row = LevelRow {
+        pool_id,
+        show_id,
+        version,
+        room,
+        sold,
+        sales,
+        pools,
+    };
     let upsert = diesel::insert_into(stock::table)
-        .values(level)
+        .values(&row)
         .on_conflict(stock::pool_id)
         .do_update()
-        .set(level);
-    FilterDsl::filter(upsert, stock::version.lt(level.version))
+        .set(&row);
+    FilterDsl::filter(upsert, stock::version.lt(version))
         .execute(connection)
         .await?;
     Ok(())

@@ -10,7 +10,7 @@ use super::scene::Scene;
 use crate::real::RealMesh;
 
 /// A reason, the test that shows it, and what stands there.
-const SHOWN: [(&str, &str, &str); 25] = [
+const SHOWN: [(&str, &str, &str); 27] = [
     (
         "REQUEST_IN_PROGRESS",
         "booking-svc/tests/it/catalogue/venue.rs",
@@ -84,6 +84,16 @@ const SHOWN: [(&str, &str, &str); 25] = [
         "INVITATION_NOT_VALID",
         "queue-svc/tests/it/sale.rs",
         "INVITATION_NOT_VALID",
+    ),
+    (
+        "LOTTERY_NOT_FOUND",
+        "queue-svc/tests/it/lottery.rs",
+        "LOTTERY_NOT_FOUND",
+    ),
+    (
+        "ORDER_FIXED",
+        "queue-svc/tests/it/lottery.rs",
+        "ORDER_FIXED",
     ),
     (
         "ROOM_OF_ANOTHER",
