@@ -1,109 +1,19 @@
 //! A primary and a replica of our own: whoever is promoted is another server to the line, also when it is the process of before.
 
-use std::net::TcpListener;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use mesh::config::Secret;
 use mesh::redis::{CallError, Redis, Wait};
 use queue_svc::domain::lane::{Block, Lane, Spot};
 use queue_svc::domain::settings::{Mode, Settings};
 use queue_svc::line::{Line, LineError, Standing, library};
-use redis::Pipeline;
 use uuid::Uuid;
 
 use crate::losses::{joiner, settings as three};
+use crate::servers::Server;
 use crate::service::until;
 
-/// A Redis that dies with the test.
-struct Server {
-    child: Child,
-    port: u16,
-    folder: PathBuf,
-    redis: Redis,
-}
-
-impl Server {
-    async fn start() -> Self {
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let folder = std::env::temp_dir().join(format!("usher-redis-{}", mesh::id::new()));
-        std::fs::create_dir(&folder).unwrap();
-        let child = Command::new("redis-server")
-            .args([
-                "--bind",
-                "127.0.0.1",
-                "--save",
-                "",
-                "--repl-diskless-sync-delay",
-                "0",
-                "--port",
-            ])
-            .arg(port.to_string())
-            .arg("--dir")
-            .arg(&folder)
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let url = Secret::new(format!("redis://127.0.0.1:{port}"));
-        let redis = Redis::open(&url).unwrap();
-        let server = Self {
-            child,
-            port,
-            folder,
-            redis,
-        };
-        until("it answers", async || server.run(&["PING"]).await.ok()).await;
-        server
-    }
-
-    async fn run(&self, command: &[&str]) -> Result<String, CallError> {
-        let mut order = Pipeline::with_capacity(1);
-        order.cmd(command[0]).arg(&command[1..]);
-        let answer = self.redis.run(&order).await?;
-        Ok(format!("{answer:?}"))
-    }
-
-    async fn follow(&self, primary: &Self) {
-        let port = primary.port.to_string();
-        self.run(&["REPLICAOF", "127.0.0.1", &port]).await.unwrap();
-        until("it has the data of the other", async || {
-            let told = self.run(&["INFO", "replication"]).await.ok()?;
-            (told.contains("role:slave") && told.contains("master_link_status:up")).then_some(())
-        })
-        .await;
-    }
-
-    async fn lead(&self) {
-        self.run(&["REPLICAOF", "NO", "ONE"]).await.unwrap();
-    }
-
-    fn url(&self) -> Secret {
-        Secret::new(format!("redis://127.0.0.1:{}", self.port))
-    }
-
-    /// It stops to answer anybody.
-    fn silence(&self) {
-        let pid = self.child.id().to_string();
-        let stopped = Command::new("kill").args(["-STOP", &pid]).status().unwrap();
-        assert!(stopped.success());
-    }
-
-    fn line(&self, show_id: Uuid, wait: Option<Wait>) -> Line {
-        Line::new(self.redis.clone(), library(), show_id, 1, wait)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-        drop(std::fs::remove_dir_all(&self.folder));
-    }
+fn line_of(server: &Server, show_id: Uuid, wait: Option<Wait>) -> Line {
+    Line::new(server.redis.clone(), library(), show_id, 1, wait)
 }
 
 fn open() -> Settings {
@@ -131,13 +41,13 @@ async fn a_promoted_replica_is_another_server_with_everybody_in_line() {
         replicas: 1,
         timeout: Duration::from_secs(5),
     };
-    let line = primary.line(show_id, Some(wait));
+    let line = line_of(&primary, show_id, Some(wait));
     set_up(&line).await;
     let people: Vec<_> = (0..10).map(joiner).collect();
     let (_, told) = line.join(1, 10_000_000, &people).await.unwrap();
     drop(primary);
     replica.lead().await;
-    let promoted = replica.line(show_id, None);
+    let promoted = line_of(&replica, show_id, None);
     let refused = promoted.join(1, 10_000_000, &people).await;
     assert!(matches!(refused, Err(LineError::Fenced(1))), "{refused:?}");
     let block = Block {
@@ -163,7 +73,7 @@ async fn a_pass_that_was_issued_elsewhere_is_not_told_again_before_the_replicas_
     let (primary, replica) = (Server::start().await, Server::start().await);
     replica.follow(&primary).await;
     let show_id = mesh::id::new();
-    let line = primary.line(show_id, None);
+    let line = line_of(&primary, show_id, None);
     set_up(&line).await;
     // A bucket begins empty.
     until("somebody is let in", async || {
@@ -211,7 +121,7 @@ fn is_unknown<T>(answer: &Result<T, LineError>) -> bool {
 async fn a_failover_that_comes_back_to_the_same_process_is_noticed() {
     let (first, second) = (Server::start().await, Server::start().await);
     let show_id = mesh::id::new();
-    let line = first.line(show_id, None);
+    let line = line_of(&first, show_id, None);
     set_up(&line).await;
     // A first replica changes nothing: a sale may go on.
     second.follow(&first).await;

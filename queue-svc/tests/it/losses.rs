@@ -6,11 +6,11 @@ use mesh::config::Secret;
 use mesh::redis::{CallError, Library, RedisValue, Wait};
 use queue_svc::domain::lane::{Block, Lane, Spot};
 use queue_svc::line::{
-    Joiner, Line, LineError, Mode, Settings, Standing, Tag, Told, library, library_on,
+    Joiner, Line, LineError, Mode, Settings, Standing, Tag, library, library_on,
 };
 use redis::Pipeline;
 
-use crate::history::{Bounds, Event, broken};
+use crate::history::{Bounds, Event, Notes, broken};
 use crate::support::{SET_BY_TEST, Stage, UNFENCED, redis, redis_url};
 
 const BOUNDS: Bounds = Bounds {
@@ -51,29 +51,27 @@ pub(crate) fn joiner(account: u32) -> Joiner {
     }
 }
 
-/// Lets accounts join at `at` and notes the passes that are given at once.
-async fn join(stage: &Stage, generation: u64, at: i64, accounts: &[u32], history: &mut Vec<Event>) {
+fn notes() -> Notes {
+    let settings = settings(1);
+    Notes::new(settings.offer, settings.session)
+}
+
+/// Lets accounts join and notes what they are told.
+async fn join(stage: &Stage, generation: u64, accounts: &[u32], notes: &mut Notes) {
     let joiners: Vec<Joiner> = accounts.iter().map(|account| joiner(*account)).collect();
-    let (_, told) = stage
+    let (now, told) = stage
         .line
         .join(generation, 10_000_000, &joiners)
         .await
         .unwrap();
     for (account, told) in accounts.iter().zip(told) {
-        let spot = told.spot.unwrap();
-        history.push(Event::Issued {
-            account: *account,
-            spot,
-        });
-        if let Standing::Admitted(session) = told.standing {
-            let until = session.pass_ends;
-            history.push(Event::Pass { at, until, spot });
-        }
+        assert!(told.spot.is_some(), "{told:?}");
+        notes.note(*account, (now, now), told);
     }
 }
 
 /// Three get in; then the server restarts with the data of a moment before. Answers what is known of the passes afterwards, and the stage.
-async fn three_are_forgotten(library: &Library) -> (Stage, Vec<Event>, i64) {
+async fn three_are_forgotten(library: &Library) -> (Stage, Notes, i64) {
     let stage = Stage::new(&redis(), library);
     let start = 1_700_000_000_000;
     stage.set("clock", start).await;
@@ -86,9 +84,9 @@ async fn three_are_forgotten(library: &Library) -> (Stage, Vec<Event>, i64) {
     stage.line.configure(1, &settings(1)).await.unwrap();
     let now = start + 1_000;
     stage.set("clock", now).await;
-    let mut history = Vec::new();
-    join(&stage, 1, now, &[1, 2, 3], &mut history).await;
-    assert_eq!(history.len(), 6, "three passes: {history:?}");
+    let mut notes = notes();
+    join(&stage, 1, &[1, 2, 3], &mut notes).await;
+    assert_eq!(notes.inside().len(), 3, "{:?}", notes.history);
     let mut forget = Pipeline::with_capacity(1);
     let prefix = stage.line.prefix();
     forget.cmd("UNLINK").arg(&[
@@ -98,14 +96,16 @@ async fn three_are_forgotten(library: &Library) -> (Stage, Vec<Event>, i64) {
     ]);
     stage.redis.run(&forget).await.unwrap();
     stage.set("fence", "after").await;
-    (stage, history, now)
+    let (from, until) = (now, now);
+    notes.history.push(Event::Lost { from, until });
+    (stage, notes, now)
 }
 
 #[tokio::test]
 async fn without_the_fence_a_restart_admits_too_many() {
-    let (stage, mut history, now) = three_are_forgotten(&library_on(UNFENCED)).await;
-    join(&stage, 1, now, &[4, 5, 6], &mut history).await;
-    let found = broken(&history, BOUNDS);
+    let (stage, mut notes, _) = three_are_forgotten(&library_on(UNFENCED)).await;
+    join(&stage, 1, &[4, 5, 6], &mut notes).await;
+    let found = broken(&notes.history, BOUNDS);
     assert!(
         found.iter().any(|what| what.contains("passes for 3")),
         "{found:?}"
@@ -115,14 +115,14 @@ async fn without_the_fence_a_restart_admits_too_many() {
 
 #[tokio::test]
 async fn with_the_fence_nobody_gets_in_before_the_forgotten_passes_have_ended() {
-    let (stage, mut history, now) = three_are_forgotten(&library_on(SET_BY_TEST)).await;
+    let (stage, mut notes, now) = three_are_forgotten(&library_on(SET_BY_TEST)).await;
     let refused = stage.line.join(1, 10_000_000, &[joiner(4)]).await;
     assert!(matches!(refused, Err(LineError::Fenced(1))), "{refused:?}");
     stage.line.recover(2, HOLD, blocks(1_000)).await.unwrap();
     stage.line.configure(2, &settings(2)).await.unwrap();
-    join(&stage, 2, now, &[4, 5, 6], &mut history).await;
+    join(&stage, 2, &[4, 5, 6], &mut notes).await;
     assert_eq!(stage.line.admit(2, 10).await.unwrap().granted, 0);
-    assert_eq!(broken(&history, BOUNDS), Vec::<String>::new());
+    assert_eq!(broken(&notes.history, BOUNDS), Vec::<String>::new());
     let later = now + 64_000;
     stage.set("clock", later).await;
     assert_eq!(stage.line.admit(2, 10).await.unwrap().granted, 3);
@@ -133,18 +133,11 @@ async fn with_the_fence_nobody_gets_in_before_the_forgotten_passes_have_ended() 
         })
         .collect();
     let (_, told) = stage.line.claim(2, &spots).await.unwrap();
-    for Told { spot, standing } in told {
-        let (Some(spot), Standing::Admitted(session)) = (spot, standing) else {
-            panic!("{standing:?}");
-        };
-        let until = session.pass_ends;
-        history.push(Event::Pass {
-            at: later,
-            until,
-            spot,
-        });
+    for (account, told) in [4, 5, 6].into_iter().zip(told) {
+        assert!(matches!(told.standing, Standing::Admitted(_)), "{told:?}");
+        notes.note(account, (later, later), told);
     }
-    assert_eq!(broken(&history, BOUNDS), Vec::<String>::new());
+    assert_eq!(broken(&notes.history, BOUNDS), Vec::<String>::new());
     stage.lose().await;
 }
 
@@ -194,7 +187,7 @@ async fn a_server_without_functions_runs_them_as_scripts() {
     let url = Secret::new(format!("redis://{user}:secret@{host}"));
     let narrow = mesh::redis::Redis::open(&url).unwrap();
     let stage = Stage::new(&narrow, &library_on(SET_BY_TEST));
-    let start = 1_700_000_000_000;
+    let start = 1_700_000_000_000_i64;
     stage.set("clock", start).await;
     stage.set("fence", "one").await;
     stage
@@ -204,13 +197,9 @@ async fn a_server_without_functions_runs_them_as_scripts() {
         .unwrap();
     stage.line.configure(1, &settings(1)).await.unwrap();
     stage.set("clock", start + 1_000).await;
-    let mut history = Vec::new();
-    join(&stage, 1, start + 1_000, &[1, 2, 3, 4], &mut history).await;
-    let passes = history
-        .iter()
-        .filter(|event| matches!(event, Event::Pass { .. }))
-        .count();
-    assert_eq!(passes, 3);
+    let mut notes = notes();
+    join(&stage, 1, &[1, 2, 3, 4], &mut notes).await;
+    assert_eq!(notes.inside().len(), 3);
     let mut remove = Pipeline::with_capacity(1);
     remove.cmd("ACL").arg("DELUSER").arg(&user);
     stage.lose().await;

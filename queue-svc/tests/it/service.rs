@@ -1,7 +1,8 @@
 //! The whole service on a database of its own and the Redis of the stack, and people who call it.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -49,10 +50,16 @@ pub(crate) struct Home {
 /// Names on the broker that all homes share who do not listen to it. Nothing is published there.
 static SHARED: LazyLock<String> = LazyLock::new(|| format!("t{}.", mesh::id::new().simple()));
 
-/// A running queue-svc.
-pub(crate) struct Instance {
+/// The way to a queue-svc.
+#[derive(Clone)]
+pub(crate) struct Door {
     pub(crate) queue: QueueServiceClient<Channel>,
     pub(crate) rooms: RoomServiceClient<Channel>,
+}
+
+/// A running queue-svc.
+pub(crate) struct Instance {
+    door: Door,
     shutdown: CancellationToken,
     ended: tokio::task::JoinHandle<Result<(), ServiceError>>,
     owner: Tasks,
@@ -136,22 +143,32 @@ impl Home {
         let ended = owner.spawn("queue-svc", async move {
             serve_on(config, listeners, runtime).await
         });
-        let channel = Channel::from_shared(format!("http://{address}"))
-            .unwrap()
-            .connect_lazy();
-        let instance = Instance {
-            queue: QueueServiceClient::new(channel.clone()),
-            rooms: RoomServiceClient::new(channel),
+        let door = Door::at(&address.to_string());
+        door.serves().await;
+        Instance {
+            door,
             shutdown,
             ended,
             owner,
-        };
-        until("it serves", async || {
-            let keys = pb::GetPassKeysRequest {};
-            instance.queue.clone().get_pass_keys(keys).await.ok()
-        })
-        .await;
-        instance
+        }
+    }
+
+    /// What a process of queue-svc is told of it.
+    pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
+        let file = |name: &str| self.folder.join(name).display().to_string();
+        vec![
+            ("USHER_DATABASE_URL", self.storage.url().expose().to_owned()),
+            ("USHER_QUEUE_KEYS", file("queue-keys.json")),
+            ("USHER_AMQP_URL", amqp_url()),
+            ("USHER_AMQP_PREFIX", self.prefix.clone()),
+            ("USHER_JWKS", file("jwks.json")),
+            ("USHER_JWT_ISSUER", "home".to_owned()),
+            ("USHER_MESH_TOKEN", "a secret between peers".to_owned()),
+        ]
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// A request of an account.
@@ -203,6 +220,35 @@ impl Instance {
         self.ended.await.unwrap().unwrap();
         self.owner.shutdown(Duration::from_secs(5)).await;
     }
+}
+
+impl Deref for Instance {
+    type Target = Door;
+
+    fn deref(&self) -> &Door {
+        &self.door
+    }
+}
+
+impl Door {
+    /// To whatever serves at `address`, now or later.
+    pub(crate) fn at(address: &str) -> Self {
+        let channel = Channel::from_shared(format!("http://{address}"))
+            .unwrap()
+            .connect_lazy();
+        Self {
+            queue: QueueServiceClient::new(channel.clone()),
+            rooms: RoomServiceClient::new(channel),
+        }
+    }
+
+    pub(crate) async fn serves(&self) {
+        until("it serves", async || {
+            let keys = pb::GetPassKeysRequest {};
+            self.queue.clone().get_pass_keys(keys).await.ok()
+        })
+        .await;
+    }
 
     /// A room that is open, unless its settings say otherwise.
     pub(crate) async fn room(&self, home: &Home, settings: pb::RoomSettings) -> Uuid {
@@ -239,12 +285,20 @@ impl Instance {
     }
 
     pub(crate) async fn stats(&self, home: &Home, show_id: Uuid) -> pb::RoomStats {
+        self.try_stats(home, show_id).await.unwrap()
+    }
+
+    pub(crate) async fn try_stats(
+        &self,
+        home: &Home,
+        show_id: Uuid,
+    ) -> Result<pb::RoomStats, Status> {
         let request = pb::GetRoomStatsRequest {
             show_id: show_id.to_string(),
         };
         let request = home.by(home.admin(), Role::Admin, request);
-        let response = self.rooms.clone().get_room_stats(request).await.unwrap();
-        response.into_inner().stats.unwrap()
+        let response = self.rooms.clone().get_room_stats(request).await?;
+        Ok(response.into_inner().stats.unwrap())
     }
 
     /// Stats that were read after this call began.
@@ -294,7 +348,7 @@ impl Instance {
         .await
     }
 
-    async fn try_join(
+    pub(crate) async fn try_join(
         &self,
         home: &Home,
         show_id: Uuid,

@@ -43,7 +43,12 @@ impl Crowd<'_> {
             let (account, at) = (person.index, self.began);
             self.history.push(Event::Issued { account, spot });
             // Valid from the beginning, as far as anybody can prove.
-            self.history.push(Event::Pass { at, until, spot });
+            self.history.push(Event::Pass {
+                at,
+                until,
+                account,
+                spot,
+            });
         }
     }
 

@@ -148,6 +148,7 @@ impl Play {
             return;
         };
         let now = self.model.now;
+        self.saw(told.standing, spot);
         self.history.push(Event::Issued { account, spot });
         let client = self.clients.entry(account).or_default();
         if client.ticket.is_none_or(|(old, _)| old != spot) {
@@ -160,8 +161,23 @@ impl Play {
             self.history.push(Event::Pass {
                 at: now,
                 until,
+                account,
                 spot,
             });
+        }
+    }
+
+    /// Who waits and who has a turn, in the eyes of a client.
+    fn saw(&mut self, standing: Standing, spot: Spot) {
+        let (asked, told) = (self.model.now, self.model.now);
+        match standing {
+            Standing::Waiting => self.history.push(Event::Waits { asked, spot }),
+            // Who was inside before goes on with a turn of before.
+            Standing::Admitted(_) if self.used.contains(&spot) => {}
+            Standing::Offered { .. } | Standing::Admitted(_) => {
+                self.history.push(Event::Turn { asked, told, spot });
+            }
+            _ => {}
         }
     }
 
@@ -294,6 +310,9 @@ impl Play {
             .await
             .unwrap();
         prop_assert_eq!(&told, &[expected]);
+        if let Some(spot) = expected.spot {
+            self.saw(expected.standing, spot);
+        }
         self.stood(&waiting);
         Ok(())
     }
@@ -333,6 +352,8 @@ impl Play {
 
     async fn restart(&mut self, data: bool) -> Result<(), TestCaseError> {
         if !data {
+            let (from, until) = (self.model.now, self.model.now);
+            self.history.push(Event::Lost { from, until });
             self.stage.lose().await;
             self.model.lose();
             self.periods.clear();
