@@ -84,8 +84,10 @@ impl Waiting {
         let guest = self.guest(show_id, account_id).await?;
         let ticket = ticket.map(|text| self.ticket(&guest, text)).transpose()?;
         // An operator may have put off a room that people had joined already; before that nobody has a place to tell.
-        let early =
-            guest.phase == Phase::NotYetOpen && guest.live.is_reached() && guest.live.is_idle();
+        let early = guest.phase == Phase::NotYetOpen
+            && ticket.is_none()
+            && guest.live.is_reached()
+            && guest.live.is_idle();
         if early || guest.phase == Phase::Closed {
             return Ok(guest.outside());
         }
