@@ -1,7 +1,7 @@
 # Every target is one line of a shell script in dev/; `make` alone lists them.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
-SCRIPTS := dev/audit dev/stack dev/run dev/demo dev/test dev/tools dev/lint dev/k8s dev/measure-run dev/check-bare dev/lib.sh
+SCRIPTS := dev/audit dev/bench dev/stack dev/run dev/demo dev/test dev/tools dev/lint dev/k8s dev/measure-run dev/check-bare dev/lib.sh
 CARGO_DENY := 0.20.2
 
 .PHONY: help
@@ -27,6 +27,10 @@ build: ## all binaries
 .PHONY: test
 test: ## every test of every crate, against private servers
 	@dev/test
+
+.PHONY: bench
+bench: ## figures beside limits of the same machine, kept in bench/; ARGS: names, --short (builds with --release: about 5 minutes)
+	@dev/bench $(ARGS)
 
 .PHONY: lint
 lint: ## format, clippy, rustdoc, protos, scripts, manifests; warnings are errors

@@ -7,6 +7,7 @@
 )]
 
 mod auditor;
+mod bench;
 mod chance;
 mod clients;
 mod closing;

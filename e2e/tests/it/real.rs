@@ -31,7 +31,7 @@ use broker::Queues;
 pub(crate) use broker::leave_queues;
 pub(crate) use gate::Gate;
 pub(crate) use instance::Instance;
-pub(crate) use process::Process;
+pub(crate) use process::{Process, binary};
 pub(crate) use purchase::{Order, lines, on_site};
 pub(crate) use sale::{Sale, Seats, ShowPlan};
 pub(crate) use storage::Storage;

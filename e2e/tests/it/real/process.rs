@@ -202,7 +202,7 @@ fn kept() -> impl Iterator<Item = (&'static str, String)> {
 }
 
 /// The binary beside the tests' own: `target/debug/deps/it-1234` and `target/debug/<name>`.
-fn binary(name: &str) -> PathBuf {
+pub(crate) fn binary(name: &str) -> PathBuf {
     let own = std::env::current_exe().unwrap();
     // Of several instances the second is called `name.2`.
     let name = name.split('.').next().unwrap();
