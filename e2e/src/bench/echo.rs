@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use futures_util::stream::Empty;
 use mesh::config::{self, Variable};
 use mesh::health::Health;
 use mesh::process::Runtime;
@@ -73,6 +74,22 @@ impl QueueService for Echo {
     ) -> Result<Response<pb::PollResponse>, Status> {
         let place = place("");
         Ok(Response::new(pb::PollResponse { place }))
+    }
+
+    type WatchStream = Empty<Result<pb::WatchResponse, Status>>;
+
+    async fn watch(
+        &self,
+        _: Request<pb::WatchRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        Err(Status::unimplemented("no limit of it is measured"))
+    }
+
+    async fn get_lottery(
+        &self,
+        _: Request<pb::GetLotteryRequest>,
+    ) -> Result<Response<pb::GetLotteryResponse>, Status> {
+        Err(Status::unimplemented("no limit of it is measured"))
     }
 
     async fn claim(

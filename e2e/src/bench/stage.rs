@@ -32,6 +32,7 @@ pub(super) struct Stage {
     key: SigningKey,
     database: TestDatabase,
     redis_url: Secret,
+    amqp_url: Secret,
     pub(super) redis: Redis,
     /// The process of Redis.
     pub(super) redis_pid: u32,
@@ -53,6 +54,7 @@ impl Stage {
         };
         make().map_err(|error| BenchError::Io(folder.display().to_string(), error))?;
         let redis_url = variable("USHER_REDIS_URL")?;
+        let amqp_url = variable("USHER_AMQP_URL")?;
         let redis = Redis::open(&redis_url)?;
         let info = ask(&redis, &["INFO", "server"]).await?;
         let field = |name: &str| {
@@ -64,6 +66,7 @@ impl Stage {
             key,
             database: TestDatabase::create().await?,
             redis_url,
+            amqp_url,
             redis,
             redis_pid: field("process_id:").parse().unwrap_or_default(),
             redis_version: field("redis_version:"),
@@ -85,6 +88,9 @@ impl Stage {
                 self.database.url().expose().to_owned(),
             ),
             ("USHER_REDIS_URL", self.redis_url.expose().to_owned()),
+            ("USHER_AMQP_URL", self.amqp_url.expose().to_owned()),
+            // Queues of it stay until the stack is reset; nothing is ever in them.
+            ("USHER_AMQP_PREFIX", format!("bench{}.", id::new().simple())),
             ("USHER_QUEUE_KEYS", file("queue-keys.json")),
         ];
         Process::start(name, &self.folder, &variables).await

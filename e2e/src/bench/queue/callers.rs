@@ -90,6 +90,7 @@ impl Callers {
             show_id: self.inner.show_id.clone(),
             ticket: person.ticket.clone(),
             shown_position: 0,
+            invitation: String::new(),
         };
         let answer = self.client(caller).join(by(person, request)).await;
         waiting(answer.map_err(failed("Join"))?.into_inner().place)
