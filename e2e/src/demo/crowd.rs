@@ -66,7 +66,7 @@ pub async fn crowd(stage: &Stage, say: &mut impl FnMut(&str)) -> Result<(), Demo
         inside.at("/place/passExpireTime"),
         pass.len()
     ));
-    let renew = step(&queue, "renew", &me, json!({"pass": pass}));
+    let renew = step(&queue, "renew", &me, &json!({"pass": pass}));
     let renewed = call(stage, &renew).await?;
     say(&format!(
         "renewed: {}; at {} the session ends\n",
@@ -102,15 +102,15 @@ fn telling(say: &mut impl FnMut(&str)) -> impl FnMut(&Call, &Answer) {
     |call, answer| say(&format!("{} -> {}\n", call.title(), answer.status))
 }
 
-fn step(queue: &str, verb: &str, person: &Person, body: serde_json::Value) -> Call {
+fn step(queue: &str, verb: &str, person: &Person, body: &serde_json::Value) -> Call {
     Call::post(format!("{queue}:{verb}"))
         .by(person)
         .key(id::new())
-        .json(&body)
+        .json(body)
 }
 
 fn join(queue: &str, person: &Person) -> Call {
-    step(queue, "join", person, json!({}))
+    step(queue, "join", person, &json!({}))
 }
 
 /// Sends a call again and again while the line is only being set up, or somebody else's burst is served.
@@ -179,11 +179,11 @@ async fn drain(
         }
         shown = Instant::now() + SHOW_EVERY;
         let body = json!({"ticket": ticket, "shownPosition": position});
-        let place = call(stage, &step(queue, "poll", me, body)).await?;
+        let place = call(stage, &step(queue, "poll", me, &body)).await?;
         let seconds = since.elapsed().as_secs_f64();
         say(&format!("{seconds:5.1} s  {}\n", seen(&place)));
         if place.at("/place/state") == "PLACE_STATE_OFFERED" {
-            return call(stage, &step(queue, "claim", me, json!({"ticket": ticket}))).await;
+            return call(stage, &step(queue, "claim", me, &json!({"ticket": ticket}))).await;
         }
         position = place.at("/place/position");
     }
@@ -196,10 +196,10 @@ async fn drain(
 /// One of the crowd looks, and takes the offer if there is one.
 async fn look(stage: &Stage, queue: &str, member: &mut Member) -> Result<(), DemoError> {
     let ticket = json!({"ticket": member.ticket});
-    let place = call(stage, &step(queue, "poll", &member.person, ticket.clone())).await?;
+    let place = call(stage, &step(queue, "poll", &member.person, &ticket)).await?;
     member.next_look = Instant::now() + LOOK_EVERY;
     if place.at("/place/state") == "PLACE_STATE_OFFERED" {
-        call(stage, &step(queue, "claim", &member.person, ticket)).await?;
+        call(stage, &step(queue, "claim", &member.person, &ticket)).await?;
         member.inside = true;
     }
     Ok(())

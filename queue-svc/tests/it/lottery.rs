@@ -12,7 +12,7 @@ use proto::usher::queue::v1::PlaceState;
 use queue_svc::domain::draw::{Draw, Ranks};
 use queue_svc::domain::lane::{Block, Lane, Spot};
 use queue_svc::line::view::View;
-use queue_svc::line::{Asker, CHUNK, Joiner, LineError, Mode, Settings, Standing, Tag};
+use queue_svc::line::{Asker, CHUNK, Joiner, Line, LineError, Mode, Settings, Standing, Tag};
 use redis::Pipeline;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
@@ -105,23 +105,20 @@ async fn silence(stage: &Stage, spots: &[Spot], fates: &[(Lane, Fate)]) {
     }
 }
 
+/// Somebody who did not enter.
+fn latecomer() -> Joiner {
+    Joiner {
+        tag: tag(999),
+        lane: Lane::General,
+        adopt: None,
+    }
+}
+
 async fn play(fates: &[(Lane, Fate)], seed: [u8; 32], twice: bool) {
     let stage = Stage::new(&redis(), &on_test_seams());
     let spots = entered(&stage, fates).await;
     let line = &stage.line;
-    let refused = line
-        .join(
-            1,
-            1_000,
-            &[Joiner {
-                tag: tag(999),
-                lane: Lane::General,
-                adopt: None,
-            }],
-        )
-        .await
-        .unwrap()
-        .1;
+    let refused = line.join(1, 1_000, &[latecomer()]).await.unwrap().1;
     assert_eq!(refused[0].standing, Standing::Refused(Mode::Drawing));
     let entries = line.entries(1, 2).await.unwrap().unwrap();
     let draw = Draw {
@@ -155,6 +152,12 @@ async fn play(fates: &[(Lane, Fate)], seed: [u8; 32], twice: bool) {
         let left = line.leave(1, *spot).await;
         assert!(matches!(left, Err(LineError::Generation(1))), "{left:?}");
     }
+    compare_lanes(line, &places, fates).await;
+    compare_accounts(line, &places, fates).await;
+}
+
+/// Who waits stands in order of the places that were drawn.
+async fn compare_lanes(line: &Line, places: &[Spot], fates: &[(Lane, Fate)]) {
     let mut view = View::default();
     line.refresh(&mut view).await.unwrap();
     for lane in Lane::ALL {
@@ -170,7 +173,10 @@ async fn play(fates: &[(Lane, Fate)], seed: [u8; 32], twice: bool) {
         }
         assert_eq!(view.lane(lane).live, u64::try_from(expected.len()).unwrap());
     }
-    // Accounts know their places by now, whoever was silent comes back to the one that was drawn, and whoever joins is behind.
+}
+
+/// Accounts know their places by now, whoever was silent comes back to the one that was drawn, and whoever joins is behind.
+async fn compare_accounts(line: &Line, places: &[Spot], fates: &[(Lane, Fate)]) {
     for (account, (place, (_, fate))) in (0..).zip(places.iter().zip(fates)) {
         let asker = Asker {
             tag: tag(account),
@@ -189,12 +195,7 @@ async fn play(fates: &[(Lane, Fate)], seed: [u8; 32], twice: bool) {
             "{fate:?}"
         );
     }
-    let joiner = Joiner {
-        tag: tag(999),
-        lane: Lane::General,
-        adopt: None,
-    };
-    let late = line.join(1, 1_000, &[joiner]).await.unwrap().1[0];
+    let late = line.join(1, 1_000, &[latecomer()]).await.unwrap().1[0];
     assert!(
         places
             .iter()
@@ -289,6 +290,42 @@ async fn audit(told: &pb::Lottery, arguments: &[&str]) -> (bool, String) {
     (output.status.success(), String::from_utf8(said).unwrap())
 }
 
+/// So many people enter; each is told the next number.
+async fn enter(
+    instance: &Instance,
+    home: &Home,
+    show_id: Uuid,
+    count: u64,
+) -> Vec<(Uuid, pb::Place)> {
+    let mut people = Vec::new();
+    for number in 1..=count {
+        let account = mesh::id::new();
+        let place = instance.join(home, show_id, account, "").await.unwrap();
+        assert_eq!(
+            (place.state(), place.entry, place.position),
+            (PlaceState::Entered, number, 0)
+        );
+        people.push((account, place));
+    }
+    people
+}
+
+/// The rank of each entry of the general lane, as the audit command computes it.
+async fn ranks(held: &pb::Lottery) -> BTreeMap<u64, u64> {
+    let (whole, drawn) = audit(held, &["--all"]).await;
+    assert!(whole, "{drawn}");
+    let numbers = |line: &str| {
+        let numbers: Vec<u64> = line
+            .strip_prefix("LANE_GENERAL,")
+            .unwrap()
+            .split(',')
+            .map(|number| number.parse().unwrap())
+            .collect();
+        (numbers[0], numbers[1])
+    };
+    drawn.lines().map(numbers).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn lots_decide_among_those_who_came_before_and_anybody_can_check_them() {
     let home = Home::new().await;
@@ -302,31 +339,7 @@ async fn lots_decide_among_those_who_came_before_and_anybody_can_check_them() {
     );
     let (told, said) = audit(&promised, &[]).await;
     assert!(!told && said.contains("secret"), "{said}");
-    let mut people = Vec::new();
-    for number in 1..=40 {
-        let account = mesh::id::new();
-        let place = instance.join(&home, show_id, account, "").await.unwrap();
-        assert_eq!(
-            (place.state(), place.entry, place.position),
-            (PlaceState::Entered, number, 0)
-        );
-        people.push((account, place));
-    }
-    let mut stream = instance
-        .watch(&home, show_id, people[0].0, &people[0].1.ticket)
-        .await
-        .unwrap();
-    assert_eq!(
-        stream
-            .message()
-            .await
-            .unwrap()
-            .unwrap()
-            .place
-            .unwrap()
-            .state(),
-        PlaceState::Entered
-    );
+    let people = enter(&instance, &home, show_id, 40).await;
     let fixed = pb::RoomSettings {
         order: pb::LineOrder::Arrival.into(),
         ..armed(SOON)
@@ -346,18 +359,7 @@ async fn lots_decide_among_those_who_came_before_and_anybody_can_check_them() {
     .await;
     let held = lottery(&instance, show_id).await;
     assert_eq!(held.commitment, promised.commitment);
-    let drawn = audit(&held, &["--all"]).await.1;
-    let ranks: BTreeMap<u64, u64> = drawn
-        .lines()
-        .map(|line| {
-            let numbers: Vec<u64> = line
-                .split(',')
-                .skip(1)
-                .map(|number| number.parse().unwrap())
-                .collect();
-            (numbers[0], numbers[1])
-        })
-        .collect();
+    let ranks = ranks(&held).await;
     assert_eq!(ranks.len(), 40);
     // One of them is inside or offered; whoever waits stands as the lots say, on either instance.
     let mut order = Vec::new();
@@ -384,18 +386,15 @@ async fn lots_decide_among_those_who_came_before_and_anybody_can_check_them() {
     assert_eq!(tail.position, 40);
     let tickets: BTreeSet<&String> = order.iter().map(|(_, place)| &place.ticket).collect();
     assert_eq!(tickets.len(), 40, "each has a ticket for the new place");
-    let told = until("who watches learns the place", async || {
-        let place = stream.message().await.unwrap()?.place.unwrap();
-        (place.state() != PlaceState::Entered).then_some(place)
-    })
-    .await;
-    assert!(
-        matches!(told.state(), PlaceState::Waiting | PlaceState::Offered),
-        "{told:?}"
-    );
+    check(&promised, &held, &ranks).await;
+    instance.stop().await;
+    other.stop().await;
+}
 
+/// Anybody checks the draw, and notices one that is forged.
+async fn check(promised: &pb::Lottery, held: &pb::Lottery, ranks: &BTreeMap<u64, u64>) {
     let (told, said) = audit(
-        &held,
+        held,
         &["--commitment", &promised.commitment, "--entry", "7"],
     )
     .await;
@@ -405,15 +404,39 @@ async fn lots_decide_among_those_who_came_before_and_anybody_can_check_them() {
     );
     let forged = pb::Lottery {
         seed: "00".repeat(32),
-        ..held
+        ..held.clone()
     };
     let (told, said) = audit(&forged, &[]).await;
     assert!(
         !told && said.contains("not the one of the commitment"),
         "{said}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_watches_the_draw_learns_the_place() {
+    let home = Home::new().await;
+    let instance = home.start().await;
+    let show_id = mesh::id::new();
+    instance.put(&home, show_id, armed(SOON)).await.unwrap();
+    let people = enter(&instance, &home, show_id, 2).await;
+    let mut stream = instance
+        .watch(&home, show_id, people[0].0, &people[0].1.ticket)
+        .await
+        .unwrap();
+    let told = stream.message().await.unwrap().unwrap().place.unwrap();
+    assert_eq!(told.state(), PlaceState::Entered);
+    open(&instance, &home, show_id).await;
+    let told = until("the lots are drawn", async || {
+        let place = stream.message().await.unwrap()?.place.unwrap();
+        (place.state() != PlaceState::Entered).then_some(place)
+    })
+    .await;
+    assert!(
+        matches!(told.state(), PlaceState::Waiting | PlaceState::Offered),
+        "{told:?}"
+    );
     instance.stop().await;
-    other.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -445,12 +468,11 @@ async fn losses_before_and_after_the_draw_change_no_rank() {
     let instance = home.start().await;
     let show_id = mesh::id::new();
     instance.put(&home, show_id, armed(LATER)).await.unwrap();
-    let mut people = Vec::new();
-    for _ in 0..12 {
-        let account = mesh::id::new();
-        let place = instance.join(&home, show_id, account, "").await.unwrap();
-        people.push((account, place.entry, place.ticket));
-    }
+    let mut people: Vec<(Uuid, u64, String)> = enter(&instance, &home, show_id, 12)
+        .await
+        .into_iter()
+        .map(|(account, place)| (account, place.entry, place.ticket))
+        .collect();
     let poll = async |account: Uuid, ticket: &str| {
         until("the line answers", async || {
             let polled = instance.poll(&home, show_id, account, ticket).await;
@@ -477,14 +499,7 @@ async fn losses_before_and_after_the_draw_change_no_rank() {
         );
     }
     open(&instance, &home, show_id).await;
-    until("the draw is over", async || {
-        (home
-            .number("SELECT count(*) AS n FROM room WHERE drawn")
-            .await
-            == 1)
-            .then_some(())
-    })
-    .await;
+    drawn_in(&home, 2).await;
     let waits = async |account: Uuid, ticket: &str| {
         until("the place is known", async || {
             let place = poll(account, ticket).await;
@@ -506,20 +521,24 @@ async fn losses_before_and_after_the_draw_change_no_rank() {
     })
     .await;
     let held = lottery(&instance, show_id).await;
-    let drawn = audit(&held, &["--all"]).await.1;
-    let rank = |entry: u64| {
-        let begin = format!("LANE_GENERAL,{entry},");
-        let line = drawn.lines().find(|line| line.starts_with(&begin));
-        let rank: u64 = line.unwrap()[begin.len()..].parse().unwrap();
-        rank
-    };
-    people.sort_by_key(|(_, entry, _)| rank(*entry));
+    let ranks = ranks(&held).await;
+    people.sort_by_key(|(_, entry, _)| ranks[entry]);
     let mut positions = Vec::new();
     for (account, _, ticket) in &people {
         positions.push(waits(*account, ticket).await.position);
     }
     assert_eq!(positions, (1..=12).collect::<Vec<_>>());
     instance.stop().await;
+}
+
+/// Waits until the draw is over on the line of this generation or a later one.
+async fn drawn_in(home: &Home, generation: i64) {
+    let drawn =
+        format!("SELECT count(*) AS n FROM room WHERE drawn AND generation >= {generation}");
+    until("the draw is over", async || {
+        (home.number(&drawn).await == 1).then_some(())
+    })
+    .await;
 }
 
 /// Every key of a room as it is now.
@@ -559,41 +578,24 @@ async fn a_draw_that_redis_forgot_is_repeated_as_it_was() {
     let instance = home.start().await;
     let show_id = mesh::id::new();
     instance.put(&home, show_id, armed(LATER)).await.unwrap();
-    let mut people = Vec::new();
-    for _ in 0..10 {
-        let account = mesh::id::new();
-        let place = instance.join(&home, show_id, account, "").await.unwrap();
-        people.push((account, place.entry, place.ticket));
-    }
+    let people = enter(&instance, &home, show_id, 10).await;
     let before = remember(show_id).await;
     open(&instance, &home, show_id).await;
-    let drawn = "SELECT generation * count(*) AS n FROM room WHERE drawn GROUP BY generation";
-    until("the draw is over", async || {
-        (home
-            .number("SELECT count(*) AS n FROM room WHERE drawn")
-            .await
-            == 1)
-            .then_some(())
-    })
-    .await;
+    drawn_in(&home, 1).await;
     go_back(show_id, &before).await;
-    until("it is over again", async || {
-        let rooms = home
-            .number("SELECT count(*) AS n FROM room WHERE drawn")
-            .await;
-        (rooms == 1 && home.number(drawn).await >= 2).then_some(())
-    })
-    .await;
+    drawn_in(&home, 2).await;
     let held = lottery(&instance, show_id).await;
-    let ranks = audit(&held, &["--all"]).await.1;
-    for (account, entry, ticket) in &people {
+    let ranks = ranks(&held).await;
+    for (account, entered) in &people {
         let told = until("the place is known", async || {
-            let place = instance.poll(&home, show_id, *account, ticket).await.ok()?;
+            let place = instance
+                .poll(&home, show_id, *account, &entered.ticket)
+                .await
+                .ok()?;
             (place.state() == PlaceState::Waiting).then_some(place)
         })
         .await;
-        let line = format!("LANE_GENERAL,{entry},{}\n", told.position);
-        assert!(ranks.contains(&line), "{line} {ranks}");
+        assert_eq!(told.position, ranks[&entered.entry]);
     }
     instance.stop().await;
 }

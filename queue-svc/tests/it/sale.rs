@@ -29,7 +29,7 @@ fn published(show_id: Uuid, seller_id: Uuid, queue_required: bool) -> ShowPublis
 fn level(show_id: Uuid, pool: u128, version: u64, room: u64, sold: u64) -> Option<InventoryLevel> {
     Some(InventoryLevel {
         show_id: show_id.to_string(),
-        pool_id: mesh::id::derive(show_id, &pool.to_string()).to_string(),
+        pool_id: mesh::id::derive(show_id, pool.to_string()).to_string(),
         version,
         room,
         sold,
