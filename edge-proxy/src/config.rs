@@ -34,6 +34,11 @@ const CORS_ORIGINS: Variable = Variable::optional(
     "USHER_EDGE_CORS_ORIGINS",
     "origins of pages whose scripts may call: https://a.example,http://localhost:3000, or * for all; without it browsers let none",
 );
+/// A page of its own.
+const PAGE: Variable = Variable::optional(
+    "USHER_EDGE_PAGE",
+    "folder of a page that is served at /page/, for demonstrations; without it there is none",
+);
 
 /// Keys of passes.
 const QUEUE_JWKS: Variable = Variable::optional(
@@ -48,6 +53,7 @@ pub const EDGE_VARIABLES: &[&Variable] = &[
     &ADDRESS_FACTOR,
     &CORS_ORIGINS,
     &QUEUE_JWKS,
+    &PAGE,
 ];
 
 const SHARED_VARIABLES: &[&Variable] = &[
@@ -83,6 +89,8 @@ pub struct Config {
     pub cors_origins: Option<Origins>,
     /// Keys of queue passes; without them only the service looks.
     pub queue_jwks: Option<JwksSource>,
+    /// Folder of a page for browsers; without it there is none.
+    pub page: Option<PathBuf>,
     /// Bounds.
     pub limits: Limits,
 }
@@ -110,6 +118,7 @@ impl Config {
         let address_factor = reader.read(&ADDRESS_FACTOR);
         let cors_origins = reader.read_optional(&CORS_ORIGINS);
         let queue_jwks = reader.read_optional(&QUEUE_JWKS);
+        let page = reader.read_optional(&PAGE);
         let tokens = VerifierOptions {
             jwks: jwks?,
             issuer: issuer?,
@@ -131,6 +140,7 @@ impl Config {
             address_factor: address_factor?,
             cors_origins: cors_origins?,
             queue_jwks: queue_jwks?,
+            page: page?,
             limits: Limits::default(),
         })
     }

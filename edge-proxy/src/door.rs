@@ -26,6 +26,7 @@ use crate::answer::{Body, whole};
 use crate::body::Memory;
 use crate::headers::{self, Tag};
 use crate::limits::Limits;
+use crate::page::{self, Page};
 use crate::places::{Places, Subject};
 use crate::rates::network;
 use crate::reasons::NOT_ACCEPTABLE;
@@ -47,6 +48,7 @@ pub(crate) struct Door {
     pub(crate) table: Table,
     /// What is answered at [`DOCUMENT`].
     pub(crate) document: Bytes,
+    pub(crate) page: Option<Page>,
     pub(crate) shared: Arc<Shared>,
 }
 
@@ -118,6 +120,11 @@ impl Door {
             let document = Response::builder().header(CONTENT_TYPE, "application/json");
             let document = document.body(whole(self.document.clone()));
             return document.map_err(|error| internal(&error).into());
+        }
+        let page = self.page.as_ref();
+        if let Some(file) = page.and_then(|page| page.answer(&head.method, head.uri.path())) {
+            seen.route = Some(format!("{} {}{{file}}", head.method, page::PREFIX));
+            return Ok(file?.map(whole));
         }
         // Unknown here is unknown everywhere: methods for peers have no route at all.
         let (entry, found) = self.table.find(head.method.as_str(), head.uri.path())?;

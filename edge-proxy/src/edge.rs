@@ -32,6 +32,7 @@ use crate::body::Memory;
 use crate::config::Config;
 use crate::cors::Origins;
 use crate::door::{Door, Shared};
+use crate::page::{Page, PageError};
 use crate::places::Places;
 use crate::readiness;
 use crate::table::{Contracts, Side, Table};
@@ -72,6 +73,12 @@ pub enum EdgeError {
     /// An address of a service is wrong.
     #[error("the address of a service is wrong")]
     Address(#[from] tonic::transport::Error),
+    /// The folder of the page is none.
+    #[error("the page cannot be served")]
+    Page(#[from] PageError),
+    /// A method has a path of the page.
+    #[error("{0} is a path of the page and of a method")]
+    PathTaken(String),
     /// The sockets cannot be bound.
     #[error(transparent)]
     Listen(#[from] ServerError),
@@ -124,17 +131,29 @@ impl Edge {
             limits: config.limits,
             stop: runtime.shutdown.clone(),
         });
-        let door = |side| -> Result<Door, EdgeError> {
+        let page = match &config.page {
+            Some(folder) => Some(Page::read(folder).await?),
+            None => None,
+        };
+        let door = |side, page: Option<Page>| -> Result<Door, EdgeError> {
             let table = Table::build(&contracts, side)?;
+            let taken = page
+                .iter()
+                .flat_map(Page::paths)
+                .find(|path| table.has(path));
+            if let Some(path) = taken {
+                return Err(EdgeError::PathTaken(path));
+            }
             Ok(Door {
                 document: table.document(),
                 table,
+                page,
                 shared: Arc::clone(&shared),
             })
         };
         Ok(Self {
-            public: door(Side::Public)?,
-            admin: door(Side::Admin)?,
+            public: door(Side::Public, page)?,
+            admin: door(Side::Admin, None)?,
             config,
             runtime,
         })

@@ -7,7 +7,7 @@
 //! - `door`: what happens to one request, in order; the file to read first.
 //! - `table`, `rates`, `identify`, `passes`, `body`, `headers`, `deadline`, `upstream`: the steps of the door, one file each.
 //! - `answer`, `stream`, `places`: what goes out, whole or in parts, and room for it. `terms`: what /openapi.json says of a policy.
-//! - `compress`, `cors`: what the layers around the door do.
+//! - `compress`, `cors`: what the layers around the door do. `page`: files for browsers, where a folder is named.
 //! - `transport`: sockets, protocol limits and the drain. `readiness`: what /readyz says.
 //!
 //! Not served here yet: gRPC and gRPC-Web from outside.
@@ -23,6 +23,7 @@ mod edge;
 mod headers;
 mod identify;
 mod limits;
+mod page;
 mod passes;
 mod places;
 mod rates;
@@ -39,5 +40,6 @@ pub use config::{Config, EDGE_VARIABLES, PROGRAM};
 pub use cors::{NotOrigins, Origins};
 pub use edge::{Edge, EdgeError, run};
 pub use limits::Limits;
+pub use page::PageError;
 pub use reasons::REASONS;
 pub use routes::{NotRoutes, Routes};

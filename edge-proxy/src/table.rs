@@ -112,6 +112,11 @@ impl Table {
             .ok_or_else(Failure::route_not_found)
     }
 
+    /// Whether a method has this path, whatever the verb of HTTP.
+    pub(crate) fn has(&self, path: &str) -> bool {
+        !matches!(self.router.find("GET", path), Err(Miss::UnknownPath))
+    }
+
     /// The contract of this listener, as JSON.
     pub(crate) fn document(&self) -> Bytes {
         let version = env!("CARGO_PKG_VERSION");

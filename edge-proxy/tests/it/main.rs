@@ -17,6 +17,7 @@ mod door;
 mod limits;
 mod openapi;
 mod operations;
+mod page;
 mod passes;
 mod process;
 mod rates;
