@@ -18,7 +18,7 @@ mod seed;
 pub use buy::buy;
 pub use crowd::crowd;
 pub use gate::{GateError, Verified, verify};
-pub use seed::{Sale, seed};
+pub use seed::{Entry, Sale, seed};
 
 /// Where edge-proxy is.
 pub const EDGE_URL: Variable =

@@ -7,11 +7,11 @@
 
 use std::process::ExitCode;
 
-use e2e::demo::{self, DemoError, Stage};
+use e2e::demo::{self, DemoError, Entry, Stage};
 use e2e::rest::{Answer, Call, explain};
 use mesh::config::EXIT_USAGE;
 
-const HELP: &str = "usher-demo seed   puts the demo show on sale, unless it is; prints its id
+const HELP: &str = "usher-demo seed   puts the demo show on sale, and one behind a waiting room, unless they are; prints their ids
 usher-demo buy    buys two seats through REST and tells every step
 usher-demo crowd  lets 5,000 people wait in a room of their own, and one behind them
 usher-demo tour   buy, then crowd
@@ -45,11 +45,13 @@ async fn main() -> ExitCode {
 
 async fn seed() -> Result<(), DemoError> {
     let stage = Stage::set()?;
-    let sale = demo::seed(&stage, &mut |call: &Call, answer: &Answer| {
+    let mut tell = |call: &Call, answer: &Answer| {
         println!("{} -> {}", call.title(), answer.status);
-    })
-    .await?;
-    println!("show {}", sale.show_id);
+    };
+    let free = demo::seed(&stage, Entry::Free, &mut tell).await?;
+    let queued = demo::seed(&stage, Entry::WaitingRoom, &mut tell).await?;
+    println!("show {}", free.show_id);
+    println!("queued {}", queued.show_id);
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use mesh::id;
 use mesh::identity::Role;
 use serde_json::{Value, json};
 
-use super::seed::{ask, seed};
+use super::seed::{Entry, ask, seed};
 use super::{DemoError, Stage, qr, verify};
 use crate::rest::{Answer, Call, Person};
 
@@ -22,7 +22,7 @@ const SHOWN_LINES: usize = 24;
 /// Tells the purchase through `say`.
 pub async fn buy(stage: &Stage, say: &mut impl FnMut(&str)) -> Result<(), DemoError> {
     say("1. What is on sale\n");
-    let sale = seed(stage, &mut |call: &Call, answer: &Answer| {
+    let sale = seed(stage, Entry::Free, &mut |call: &Call, answer: &Answer| {
         say(&told(call, answer))
     })
     .await?;

@@ -27,12 +27,25 @@ pub struct Sale {
     pub pool_id: String,
 }
 
-/// Finds the demo show, or creates it. `tell` gets each call with its answer.
-pub async fn seed(stage: &Stage, tell: &mut impl FnMut(&Call, &Answer)) -> Result<Sale, DemoError> {
+/// Who may buy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// Everybody, at once.
+    Free,
+    /// Whom the waiting room lets in, one at a time, so that two people see a line.
+    WaitingRoom,
+}
+
+/// Finds the demo show with this entry, or creates it. `tell` gets each call with its answer.
+pub async fn seed(
+    stage: &Stage,
+    entry: Entry,
+    tell: &mut impl FnMut(&Call, &Answer),
+) -> Result<Sale, DemoError> {
     let seller = stage.person(SELLER, &[Role::Seller])?;
-    let sale = match find(stage, tell).await? {
+    let sale = match find(stage, entry, tell).await? {
         Some(sale) => sale,
-        None => create(stage, &seller, tell).await?,
+        None => create(stage, &seller, entry, tell).await?,
     };
     ask(
         stage,
@@ -68,6 +81,7 @@ pub(super) async fn ask(
 
 async fn find(
     stage: &Stage,
+    entry: Entry,
     tell: &mut impl FnMut(&Call, &Answer),
 ) -> Result<Option<Sale>, DemoError> {
     let shows = format!("/v1/shows?sellerId={SELLER}&state=SHOW_STATE_PUBLISHED");
@@ -82,6 +96,10 @@ async fn find(
         let Some(show_id) = show.get("showId").and_then(Value::as_str) else {
             continue;
         };
+        let queued = show.get("queueRequired").and_then(Value::as_bool);
+        if queued.unwrap_or_default() != (entry == Entry::WaitingRoom) {
+            continue;
+        }
         let after = rfc3339(clock::now() + TimeDelta::hours(1));
         let path = format!("/v1/shows/{show_id}/performances?startTimeAfter={after}");
         let performances = ask(stage, tell, &Call::get(path)).await?;
@@ -110,37 +128,17 @@ async fn has_room(
 async fn create(
     stage: &Stage,
     seller: &Person,
+    entry: Entry,
     tell: &mut impl FnMut(&Call, &Answer),
 ) -> Result<Sale, DemoError> {
-    let venue = json!({
-        "name": "Daehangno Theatre", "address": "12 Daehak-ro", "city": "Seoul", "countryCode": "KR", "timeZone": "Asia/Seoul",
-    });
-    let venue = ask(
-        stage,
-        tell,
-        &Call::post("/v1/venues").by(seller).json(&venue),
-    )
-    .await?;
-    let plan = Call::post("/v1/seating-plans")
-        .by(seller)
-        .bytes(PLAN.to_vec());
-    let plan = ask(stage, tell, &plan).await?;
-    let grades = grades(&plan);
-    let last = grades.last().cloned().unwrap_or_default();
-    let hall = json!({
-        "name": format!("Main hall {}", id::new()),
-        "planId": plan.at("/planId"),
-        "areas": [{"name": "Standing", "zone": "Stalls", "grade": last, "capacity": 50}],
-        "accessibleRows": [{"zone": "Stalls", "row": "A"}],
-    });
-    let path = format!("/v1/venues/{}/halls", venue.at("/venue/venueId"));
-    let hall = ask(stage, tell, &Call::post(path).by(seller).json(&hall)).await?;
+    let (hall_id, grades) = hall(stage, seller, tell).await?;
     let now = clock::now();
     let show = json!({
-        "title": "The Nightingale", "castNames": ["Han Seo-yun", "Kim Ji-ho"], "category": "musical", "ageRating": "8+",
+        "title": match entry { Entry::Free => "The Nightingale", Entry::WaitingRoom => "The Nightingale, last night" },
+        "castNames": ["Han Seo-yun", "Kim Ji-ho"], "category": "musical", "ageRating": "8+",
         "description": "A musical in two acts.", "currency": "KRW",
         "saleOpenTime": rfc3339(now - TimeDelta::minutes(1)), "saleCloseTime": rfc3339(now + TimeDelta::days(29)),
-        "unitsPerBuyerMax": 4, "holdTtl": "300s",
+        "unitsPerBuyerMax": 4, "holdTtl": "300s", "queueRequired": entry == Entry::WaitingRoom,
     });
     let show = ask(stage, tell, &Call::post("/v1/shows").by(seller).json(&show)).await?;
     let show_id = show.at("/show/showId");
@@ -157,22 +155,65 @@ async fn create(
         })
         .collect();
     let performance = json!({
-        "hallId": hall.at("/hall/hallId"), "prices": prices,
+        "hallId": hall_id, "prices": prices,
         "startTime": rfc3339(now + TimeDelta::days(30)), "endTime": rfc3339(now + TimeDelta::days(30) + TimeDelta::hours(3)),
     });
     let path = format!("/v1/shows/{show_id}/performances");
     let performance = ask(stage, tell, &Call::post(path).by(seller).json(&performance)).await?;
-    ask(
-        stage,
-        tell,
-        &Call::post(format!("/v1/shows/{show_id}:publish")).by(seller),
-    )
-    .await?;
+    if entry == Entry::WaitingRoom {
+        open_room(stage, &show_id, tell).await?;
+    }
+    let publish = Call::post(format!("/v1/shows/{show_id}:publish"));
+    ask(stage, tell, &publish.by(seller)).await?;
     Ok(Sale {
         show_id,
         performance_id: performance.at("/performance/performanceId"),
         pool_id: performance.at("/performance/poolId"),
     })
+}
+
+/// A hall of a new venue, and its grades, dearest first.
+async fn hall(
+    stage: &Stage,
+    seller: &Person,
+    tell: &mut impl FnMut(&Call, &Answer),
+) -> Result<(String, Vec<String>), DemoError> {
+    let venue = json!({
+        "name": "Daehangno Theatre", "address": "12 Daehak-ro", "city": "Seoul", "countryCode": "KR", "timeZone": "Asia/Seoul",
+    });
+    let venue = Call::post("/v1/venues").by(seller).json(&venue);
+    let venue = ask(stage, tell, &venue).await?;
+    let plan = Call::post("/v1/seating-plans")
+        .by(seller)
+        .bytes(PLAN.to_vec());
+    let plan = ask(stage, tell, &plan).await?;
+    let grades = grades(&plan);
+    let last = grades.last().cloned().unwrap_or_default();
+    let hall = json!({
+        "name": format!("Main hall {}", id::new()),
+        "planId": plan.at("/planId"),
+        "areas": [{"name": "Standing", "zone": "Stalls", "grade": last, "capacity": 50}],
+        "accessibleRows": [{"zone": "Stalls", "row": "A"}],
+    });
+    let path = format!("/v1/venues/{}/halls", venue.at("/venue/venueId"));
+    let hall = ask(stage, tell, &Call::post(path).by(seller).json(&hall)).await?;
+    Ok((hall.at("/hall/hallId"), grades))
+}
+
+/// Opens the waiting room for one person at a time. Before the show is published nobody but an admin may.
+async fn open_room(
+    stage: &Stage,
+    show_id: &str,
+    tell: &mut impl FnMut(&Call, &Answer),
+) -> Result<(), DemoError> {
+    let admin = operator(stage)?;
+    let settings = json!({"settings": {"capacity": 1, "rate": 10}, "reason": "demo"});
+    let put = Call::put(format!("/v1/shows/{show_id}/room")).key(id::new());
+    ask(stage, tell, &put.by(&admin).json(&settings)).await?;
+    let open = Call::post(format!("/v1/shows/{show_id}/room:open"));
+    let open = open.by(&admin).json(&json!({"reason": "demo"}));
+    ask(stage, tell, &open).await?;
+    Ok(())
 }
 
 /// Grades in the order of the plan.
