@@ -8,6 +8,7 @@
 
 mod auditor;
 mod bench;
+mod browser;
 mod chance;
 mod clients;
 mod closing;
@@ -17,6 +18,7 @@ mod k8s;
 mod kills;
 mod matrix;
 mod operators;
+mod page;
 mod pairs;
 mod provider;
 mod real;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use e2e::docs::root;
 use e2e::rest::{Answer, Call, Person, Rest};
 use mesh::config::{Env, ProcessEnv};
 use mesh::id;
@@ -85,6 +86,12 @@ impl RealMesh {
     pub(crate) async fn start_traced(timings: Timings, collector: &str) -> Self {
         let more = [("USHER_OTLP_ENDPOINT", collector)];
         Self::start_with(timings, &[""], &more).await
+    }
+
+    /// The same with the page of `dev/run`.
+    pub(crate) async fn start_with_page(timings: Timings) -> Self {
+        let folder = root().join("dev/page").display().to_string();
+        Self::start_with(timings, &[""], &[("USHER_EDGE_PAGE", &folder)]).await
     }
 
     /// The same with two instances of payment-svc, booking-svc and queue-svc; the second ones are called `payment-svc.2` and so on.

@@ -22,9 +22,9 @@ const AT_ONCE: usize = 16;
 
 /// Somebody in line.
 #[derive(Clone)]
-struct Waiter {
-    person: Person,
-    ticket: String,
+pub(crate) struct Waiter {
+    pub(crate) person: Person,
+    pub(crate) ticket: String,
 }
 
 /// A pass as a client saw it: from when it was told, until it ends, both in ms.
@@ -34,7 +34,7 @@ struct Seen {
     until: i64,
 }
 
-async fn operate(mesh: &RealMesh, call: Call) -> Answer {
+pub(crate) async fn operate(mesh: &RealMesh, call: Call) -> Answer {
     let admin = mesh.person(&[Role::Admin]);
     let call = call.by(&admin).key(id::new());
     let answer = mesh.rest.send(&call).await.unwrap();
@@ -42,7 +42,7 @@ async fn operate(mesh: &RealMesh, call: Call) -> Answer {
     answer
 }
 
-async fn open_room(mesh: &RealMesh, show_id: Uuid, capacity: usize) {
+pub(crate) async fn open_room(mesh: &RealMesh, show_id: Uuid, capacity: usize) {
     open_with(mesh, show_id, &json!({"capacity": capacity, "rate": 1000})).await;
 }
 
@@ -58,7 +58,7 @@ async fn open_with(mesh: &RealMesh, show_id: Uuid, settings: &Value) {
     assert_eq!(opened.at("/room/phase"), "ROOM_PHASE_OPEN");
 }
 
-fn step(show_id: Uuid, verb: &str, person: &Person, body: &Value) -> Call {
+pub(crate) fn step(show_id: Uuid, verb: &str, person: &Person, body: &Value) -> Call {
     let call = Call::post(format!("/v1/shows/{show_id}/queue:{verb}"));
     call.by(person).key(id::new()).json(body)
 }
@@ -72,7 +72,7 @@ async fn insist(mesh: &RealMesh, call: &Call) -> Answer {
     .await
 }
 
-async fn join(mesh: &RealMesh, show_id: Uuid, person: Person) -> (Waiter, Answer) {
+pub(crate) async fn join(mesh: &RealMesh, show_id: Uuid, person: Person) -> (Waiter, Answer) {
     let call = step(show_id, "join", &person, &json!({}));
     // Another instance may hear of the opening a second later; until then it gives no place.
     let joined = until("a place is given", async || {
@@ -86,7 +86,7 @@ async fn join(mesh: &RealMesh, show_id: Uuid, person: Person) -> (Waiter, Answer
 }
 
 /// Joins and claims until inside.
-async fn enter(mesh: &RealMesh, show_id: Uuid, person: &Person) -> Answer {
+pub(crate) async fn enter(mesh: &RealMesh, show_id: Uuid, person: &Person) -> Answer {
     let (waiter, _) = join(mesh, show_id, person.clone()).await;
     let ticket = json!({"ticket": waiter.ticket});
     let claim = step(show_id, "claim", person, &ticket);
