@@ -559,7 +559,8 @@ function refused(error) {
   if (error.reason === "ROOM_CLOSED") return over(...ENDS.CLOSED);
   if (error.reason === "ROOM_NOT_FOUND") return over("No waiting room", "This show has no waiting room: its sale is open to everybody, or there is no such show.");
   if (error.reason.startsWith("TICKET_")) return over("This place is not yours", "The ticket is not valid for this show and account.", ...again);
-  return over("That did not work", `${error.message}${error.reason ? ` (${error.reason})` : ""}`, ...again);
+  say("That did not work", `${error.message}${error.reason ? ` (${error.reason})` : ""}`, "Try again", memory.ticket ? resume : join);
+  return run.abort();
 }
 
 /** A place of which nothing is known yet. */
