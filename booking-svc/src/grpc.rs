@@ -4,6 +4,7 @@ mod bookings;
 mod catalog;
 mod convert;
 mod inventory;
+mod passes;
 mod sagas;
 mod status;
 mod tickets;
@@ -13,6 +14,7 @@ mod watch;
 pub use bookings::BookingApi;
 pub use catalog::CatalogApi;
 pub use inventory::InventoryApi;
+pub use passes::Passes;
 pub use sagas::SagaAdminApi;
 pub use status::REASONS;
 pub use tickets::TicketApi;
@@ -51,13 +53,14 @@ fn reader<T>(request: &Request<T>) -> Result<Reader, Status> {
     })
 }
 
-/// Who looks, on a method that anybody may call.
+/// Who looks, on a method that anybody may call and that asks for no pass.
 fn viewer<T>(request: &Request<T>) -> Viewer {
     server::caller(request)
         .account
         .map_or_else(Viewer::default, |account| Viewer {
             account_id: Some(account.account_id),
             is_admin: account.is_admin(),
+            ..Viewer::default()
         })
 }
 

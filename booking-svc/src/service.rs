@@ -8,7 +8,6 @@ use mesh::client::{self, ClientError};
 use mesh::events::{Events, EventsError};
 use mesh::faults::Faults;
 use mesh::health::Health;
-use mesh::identity::PassVerifier;
 use mesh::outbox::{Relay, RelayOptions, Waker};
 use mesh::pg::{self, ConnectError, Database, DatabaseOptions, MigrateError};
 use mesh::process::{Program, Runtime};
@@ -28,7 +27,7 @@ use crate::clients::Payments;
 use crate::config::{Config, VARIABLES};
 use crate::consumer::{PAYMENTS, PaymentNews, TICKET_COMMANDS, TICKETS, Tickets};
 use crate::domain::ticket::keys::KeyRing;
-use crate::grpc::{BookingApi, CatalogApi, InventoryApi, SagaAdminApi, TicketApi};
+use crate::grpc::{BookingApi, CatalogApi, InventoryApi, Passes, SagaAdminApi, TicketApi};
 use crate::saga::{Parts, Sagas};
 use crate::store::MIGRATIONS;
 use crate::store::inventory::PoolLock;
@@ -133,14 +132,13 @@ pub async fn serve_with(
     consume(&consumers, &sagas, &keys)?;
 
     let catalogue = Catalogue::new(database.clone());
-    let catalog = CatalogApi::new(catalogue.clone()).into_server();
+    let passes = Passes::start(config.queue_jwks, &tasks);
+    let catalog = CatalogApi::new(catalogue.clone(), passes.clone()).into_server();
     let inventory = InventoryApi {
         catalogue,
         inventory,
         database: database.clone(),
-        passes: config
-            .queue_jwks
-            .map(|jwks| PassVerifier::start(jwks, &tasks)),
+        passes,
     };
     let saga_admin = SagaAdminApi {
         sagas: sagas.clone(),

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 
+use mesh::clock;
 use mesh::money::Currency;
 use mesh::pg::idempotency::{self, Begun, First, Key, RequestHash};
 use mesh::pg::{Connection, Database, DomainError, TxError};
@@ -52,6 +53,9 @@ pub enum Rejection {
     /// No such pool, or one of a draft.
     #[error("there is no such pool")]
     PoolNotFound,
+    /// The show is looked at only by those whom its waiting room let in.
+    #[error("the show is shown to those whom its waiting room let in")]
+    QueuePassRequired(Uuid),
     /// It belongs to another seller.
     #[error("it belongs to another seller")]
     NotYours,
@@ -139,7 +143,16 @@ fn read_failed(error: TxError<Infallible>) -> Error {
 }
 
 /// `show` if the viewer may know of it, else as if it were not there.
-fn visible(show: Option<Show>, viewer: Viewer, hidden: Rejection) -> Result<Show, Error> {
-    show.filter(|show| show.is_visible_to(viewer))
-        .ok_or(TxError::Refused(hidden))
+fn visible(show: Option<Show>, viewer: &Viewer, hidden: Rejection) -> Result<Show, Rejection> {
+    show.filter(|show| show.is_visible_to(viewer)).ok_or(hidden)
+}
+
+/// `show` if the viewer may know of it and look at it.
+fn open(show: Option<Show>, viewer: &Viewer, hidden: Rejection) -> Result<Show, Rejection> {
+    let show = visible(show, viewer, hidden)?;
+    if show.is_open_to(viewer, clock::now()) {
+        Ok(show)
+    } else {
+        Err(Rejection::QueuePassRequired(show.show_id))
+    }
 }

@@ -6,6 +6,8 @@
 //! | DRAFT without | [`PublishRefused::NoPerformance`] |
 //! | PUBLISHED | [`PublishRefused::NotDraft`] |
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use mesh::money::Currency;
 use thiserror::Error;
@@ -49,6 +51,8 @@ pub struct ShowSpec {
     pub hold_ttl: TimeDelta,
     /// Whether units are held only with a pass of the waiting room.
     pub queue_required: bool,
+    /// Whether it is looked at only with such a pass, too.
+    pub browse_gated: bool,
 }
 
 /// Where a show stands.
@@ -78,12 +82,14 @@ pub struct Show {
 }
 
 /// Who looks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Viewer {
     /// The account, when somebody is logged in.
     pub account_id: Option<Uuid>,
     /// Whether it may operate.
     pub is_admin: bool,
+    /// Shows whose waiting rooms let it in.
+    pub admitted: BTreeSet<Uuid>,
 }
 
 /// Why a show is not published.
@@ -115,10 +121,23 @@ pub struct ShowFilter {
 impl Show {
     /// Whether `viewer` may know that the show exists.
     #[must_use]
-    pub fn is_visible_to(&self, viewer: Viewer) -> bool {
-        self.state == ShowState::Published
-            || viewer.is_admin
-            || viewer.account_id == Some(self.seller_id)
+    pub fn is_visible_to(&self, viewer: &Viewer) -> bool {
+        self.state == ShowState::Published || self.is_run_by(viewer)
+    }
+
+    /// Whether `viewer`, who may know of the show, may look at it and at what is left of it.
+    ///
+    /// A gate ends with the sale: there is nothing to come for then, and its waiting room, closed for good, lets nobody in.
+    #[must_use]
+    pub fn is_open_to(&self, viewer: &Viewer, now: DateTime<Utc>) -> bool {
+        !self.spec.browse_gated
+            || now >= self.spec.sale_close_time
+            || self.is_run_by(viewer)
+            || viewer.admitted.contains(&self.show_id)
+    }
+
+    fn is_run_by(&self, viewer: &Viewer) -> bool {
+        viewer.is_admin || viewer.account_id == Some(self.seller_id)
     }
 
     /// The show as it is once it is published.
@@ -160,6 +179,10 @@ impl ShowSpec {
         let whole = self.hold_ttl.subsec_nanos() == 0;
         if !whole || !(HOLD_TTL_MIN..=HOLD_TTL_MAX).contains(&self.hold_ttl) {
             violations.add("hold_ttl", "must be whole seconds, 1..30 minutes");
+        }
+        if self.browse_gated && !self.queue_required {
+            let remedy = "needs the waiting room that gives the passes: set queue_required, too, or leave browse_gated out";
+            violations.add("browse_gated", remedy);
         }
     }
 }

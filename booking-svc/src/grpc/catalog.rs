@@ -4,7 +4,7 @@ use proto::usher::booking::v1 as pb;
 use proto::usher::booking::v1::catalog_service_server::{CatalogService, CatalogServiceServer};
 use tonic::{Request, Response, Status};
 
-use super::{account, convert, once, status, viewer};
+use super::{Passes, account, convert, once, status, viewer};
 use crate::app::catalogue::Catalogue;
 
 /// Largest message that is read: max_request_bytes of ImportSeatingPlan. tonic's own limit is 4 MiB; the policy layer keeps the other
@@ -15,13 +15,14 @@ const MESSAGE_BYTES_MAX: usize = 32 * 1024 * 1024;
 #[derive(Clone, Debug)]
 pub struct CatalogApi {
     catalogue: Catalogue,
+    passes: Passes,
 }
 
 impl CatalogApi {
-    /// The service over `catalogue`.
+    /// The service over `catalogue`, with what checks the passes of those who look at gated shows.
     #[must_use]
-    pub fn new(catalogue: Catalogue) -> Self {
-        Self { catalogue }
+    pub fn new(catalogue: Catalogue, passes: Passes) -> Self {
+        Self { catalogue, passes }
     }
 
     /// The service, ready to be added to a server.
@@ -187,14 +188,14 @@ impl CatalogService for CatalogApi {
         &self,
         request: Request<pb::GetShowRequest>,
     ) -> Result<Response<pb::GetShowResponse>, Status> {
-        let viewer = viewer(&request);
+        let (viewer, wrong) = self.passes.viewer(&request).await;
         let show_id =
             convert::one_id("show_id", &request.get_ref().show_id).map_err(status::invalid)?;
         let show = self
             .catalogue
-            .show(show_id, viewer)
+            .show(show_id, &viewer)
             .await
-            .map_err(status::of)?;
+            .map_err(|error| status::not_shown(error, wrong))?;
         Ok(Response::new(pb::GetShowResponse {
             show: Some(show.into()),
         }))
@@ -206,7 +207,7 @@ impl CatalogService for CatalogApi {
     ) -> Result<Response<pb::ListShowsResponse>, Status> {
         let viewer = viewer(&request);
         let (list, filter, page) =
-            convert::list_shows(request.get_ref(), viewer).map_err(status::invalid)?;
+            convert::list_shows(request.get_ref(), &viewer).map_err(status::invalid)?;
         let page = self
             .catalogue
             .shows(filter, page)
@@ -269,14 +270,14 @@ impl CatalogService for CatalogApi {
         &self,
         request: Request<pb::GetPerformanceRequest>,
     ) -> Result<Response<pb::GetPerformanceResponse>, Status> {
-        let viewer = viewer(&request);
+        let (viewer, wrong) = self.passes.viewer(&request).await;
         let id = convert::one_id("performance_id", &request.get_ref().performance_id)
             .map_err(status::invalid)?;
         let (performance, counts) = self
             .catalogue
-            .performance(id, viewer)
+            .performance(id, &viewer)
             .await
-            .map_err(status::of)?;
+            .map_err(|error| status::not_shown(error, wrong))?;
         Ok(Response::new(pb::GetPerformanceResponse {
             performance: Some(convert::with_counts(performance, counts)),
         }))
@@ -290,7 +291,7 @@ impl CatalogService for CatalogApi {
         let asked = convert::list_performances(request.get_ref()).map_err(status::invalid)?;
         let page =
             self.catalogue
-                .performances(asked.show_id, viewer, asked.start_time_after, asked.page);
+                .performances(asked.show_id, &viewer, asked.start_time_after, asked.page);
         let page = page.await.map_err(status::of)?;
         Ok(Response::new(pb::ListPerformancesResponse {
             next_page_token: asked.list.token(page.next.as_ref()),

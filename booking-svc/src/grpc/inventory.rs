@@ -1,33 +1,20 @@
 //! InventoryService.
 
-use std::collections::BTreeSet;
-
-use mesh::identity::{PassError, PassVerifier, QUEUE_PASS};
 use mesh::pg::Database;
 use proto::usher::booking::v1 as pb;
 use proto::usher::booking::v1::inventory_service_server::InventoryService;
 use tonic::{Request, Response, Status};
-use uuid::Uuid;
 
 use super::status::sale;
-use super::{account, convert, reader, status, units};
+use super::{Passes, account, convert, reader, status, units};
 use crate::app::catalogue::Catalogue;
 use crate::app::inventory::Inventory;
 use crate::app::reads;
 use crate::domain::hold::Hold;
-use crate::domain::inventory::{Command, Pass};
+use crate::domain::inventory::Command;
 
-/// Passes of one request that are looked at: one for each line.
-const PASSES_MAX: usize = 64;
 /// Scope of partners who sell to people of their own.
 const SELL: &str = "sell";
-
-/// What the passes of a request say.
-#[derive(Debug, Default)]
-struct Admitted {
-    passes: BTreeSet<Pass>,
-    wrong: Option<PassError>,
-}
 
 /// Answers InventoryService.
 #[derive(Clone, Debug)]
@@ -38,30 +25,11 @@ pub struct InventoryApi {
     pub inventory: Inventory,
     /// Where holds are read.
     pub database: Database,
-    /// Checks passes of waiting rooms; without it none is valid.
-    pub passes: Option<PassVerifier>,
+    /// Checks passes of waiting rooms.
+    pub passes: Passes,
 }
 
 impl InventoryApi {
-    /// Passes by which waiting rooms let the caller in, and what is wrong with a pass that was shown. That matters only to whoever needs one.
-    async fn admitted<T>(&self, request: &Request<T>, account_id: Uuid) -> Admitted {
-        let mut admitted = Admitted::default();
-        let passes = request.metadata().get_all(QUEUE_PASS).iter();
-        for pass in passes.take(PASSES_MAX) {
-            let verified = match (pass.to_str(), &self.passes) {
-                (Ok(text), Some(verifier)) => verifier.verify(text, account_id).await,
-                _ => Err(PassError::NotValid),
-            };
-            match verified {
-                Ok(pass) => {
-                    admitted.passes.insert(convert::pass(pass));
-                }
-                Err(error) => admitted.wrong = Some(error),
-            }
-        }
-        admitted
-    }
-
     async fn answer(&self, hold: &Hold) -> Result<pb::Hold, Status> {
         let units = hold.lines.iter().map(|line| line.unit).collect();
         let seats = reads::seats(&self.database, units)
@@ -77,7 +45,7 @@ impl InventoryService for InventoryApi {
         &self,
         request: Request<pb::ListUnitsRequest>,
     ) -> Result<Response<pb::ListUnitsResponse>, Status> {
-        units::list_units(&self.catalogue, request).await
+        units::list_units(&self.catalogue, &self.passes, request).await
     }
 
     async fn hold_units(
@@ -88,7 +56,10 @@ impl InventoryService for InventoryApi {
         let sells = account.scopes.iter().any(|scope| scope == SELL);
         let mut wanted = convert::hold_units(request.get_ref(), account.account_id, sells)
             .map_err(status::invalid)?;
-        let admitted = self.admitted(&request, account.account_id).await;
+        let admitted = self
+            .passes
+            .admitted(request.metadata(), account.account_id)
+            .await;
         // A pass is for the person who waited: with it a partner would serve any number of others.
         if wanted.buyer_reference.is_none() {
             wanted.admitted = admitted.passes;

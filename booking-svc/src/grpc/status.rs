@@ -1,7 +1,9 @@
 //! The one map from this service's errors to statuses.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use mesh::identity::PassError;
 use mesh::status::{
     DEPENDENCY_DOWN, INVALID_REQUEST, REQUEST_ID_REUSED, REQUEST_IN_PROGRESS, Reason, Violations,
     internal,
@@ -109,14 +111,19 @@ fn refuse(reason: &'static Reason, findings: Findings) -> Status {
 
 /// What became of a use case of the catalogue.
 pub(super) fn of(error: Error) -> Status {
-    error.into_status(rejected)
+    not_shown(error, None)
+}
+
+/// The same for what may be shown only to those whom a waiting room let in. `wrong`: what is wrong with a pass of the caller.
+pub(super) fn not_shown(error: Error, wrong: Option<PassError>) -> Status {
+    error.into_status(|rejection| rejected(rejection, wrong))
 }
 
 pub(super) fn down(text: &str) -> Status {
     DEPENDENCY_DOWN.refuse(text).retry_after(DOWN_RETRY).into()
 }
 
-fn rejected(rejection: Rejection) -> Status {
+fn rejected(rejection: Rejection, wrong: Option<PassError>) -> Status {
     let text = rejection.to_string();
     let reason = match rejection {
         Rejection::VenueNotFound => &VENUE_NOT_FOUND,
@@ -125,6 +132,9 @@ fn rejected(rejection: Rejection) -> Status {
         Rejection::ShowNotFound => &SHOW_NOT_FOUND,
         Rejection::PerformanceNotFound => &PERFORMANCE_NOT_FOUND,
         Rejection::PoolNotFound => &POOL_NOT_FOUND,
+        Rejection::QueuePassRequired(show_id) => {
+            return sale::no_pass(text, &BTreeSet::from([show_id]), wrong);
+        }
         Rejection::NotYours => &NOT_YOUR_RESOURCE,
         Rejection::HallNameTaken => &HALL_NAME_TAKEN,
         Rejection::ShowNotDraft => &SHOW_NOT_DRAFT,

@@ -30,6 +30,7 @@ struct ShowRow {
     version: i64,
     create_time: DateTime<Utc>,
     queue_required: bool,
+    browse_gated: bool,
 }
 
 impl ShowRow {
@@ -49,6 +50,7 @@ impl ShowRow {
                 units_per_buyer_max: count(self.units_per_buyer_max)?,
                 hold_ttl: TimeDelta::seconds(self.hold_ttl_seconds.into()),
                 queue_required: self.queue_required,
+                browse_gated: self.browse_gated,
             },
             state: read_state(&self.state)?,
             version: self.version,
@@ -94,6 +96,7 @@ pub async fn insert(
             show::units_per_buyer_max.eq(column(spec.units_per_buyer_max)?),
             show::hold_ttl_seconds.eq(column(spec.hold_ttl.num_seconds())?),
             show::queue_required.eq(spec.queue_required),
+            show::browse_gated.eq(spec.browse_gated),
             show::state.eq(state_name(ShowState::Draft)),
             show::version.eq(1),
         ))

@@ -9,6 +9,7 @@ use proto::usher::r#type::v1::Money;
 
 use crate::service::{Person, Service};
 
+mod gate;
 mod hall;
 mod performance;
 mod show;
@@ -81,6 +82,7 @@ fn show() -> pb::CreateShowRequest {
         units_per_buyer_max: 4,
         hold_ttl: None,
         queue_required: false,
+        browse_gated: false,
     }
 }
 
@@ -117,7 +119,10 @@ struct Stage {
 
 impl Stage {
     async fn new() -> Self {
-        let mut service = Service::start().await;
+        Self::with(Service::start().await, show()).await
+    }
+
+    async fn with(mut service: Service, show: pb::CreateShowRequest) -> Self {
         let seller = Person::new(Role::Seller);
         let venue_id = create_venue(&mut service, seller, "Seoul").await;
         let created = service
@@ -129,7 +134,7 @@ impl Stage {
         let created = service
             .client
             .clone()
-            .create_show(service.call(seller, show()))
+            .create_show(service.call(seller, show))
             .await;
         let show_id = created.unwrap().into_inner().show.unwrap().show_id;
         Self {

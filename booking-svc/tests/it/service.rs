@@ -4,9 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use booking_svc::app::catalogue::Catalogue;
-use booking_svc::grpc::{CatalogApi, list_units};
+use booking_svc::grpc::{CatalogApi, Passes, list_units};
 use mesh::health::Health;
-use mesh::identity::{Account, Caller, Claims, JwksSource, Role, SigningKey, VerifierOptions};
+use mesh::identity::{
+    Account, Caller, Claims, JwksSource, PASS_ISSUER, Role, SigningKey, VerifierOptions,
+};
 use mesh::pg::{Database, DatabaseOptions};
 use mesh::policy::Access;
 use mesh::server::{Listeners, Server, ServerConfig};
@@ -15,6 +17,7 @@ use mesh::telemetry::Telemetry;
 use mesh::{clock, config, id};
 use proto::usher::booking::v1 as pb;
 use proto::usher::booking::v1::catalog_service_client::CatalogServiceClient;
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
@@ -40,10 +43,23 @@ impl Person {
     }
 }
 
+/// What the service knows of the keys of waiting rooms.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum RoomKeys {
+    Known,
+    /// It was told where they are, and they are not.
+    Away,
+    /// Nobody told it where they are.
+    Untold,
+}
+
 pub(crate) struct Service {
     pub(crate) client: CatalogServiceClient<Channel>,
     pub(crate) catalogue: Catalogue,
     key: SigningKey,
+    /// Signs the passes of waiting rooms.
+    pub(crate) room: SigningKey,
+    passes: Passes,
     shutdown: CancellationToken,
     folder: PathBuf,
     // Last: dropped after everything that uses it.
@@ -59,6 +75,10 @@ impl Drop for Service {
 
 impl Service {
     pub(crate) async fn start() -> Self {
+        Self::with(RoomKeys::Known).await
+    }
+
+    pub(crate) async fn with(keys: RoomKeys) -> Self {
         let storage = Storage::new().await;
         let folder = std::env::temp_dir().join(format!("usher-booking-{}", id::new()));
         std::fs::create_dir(&folder).unwrap();
@@ -87,7 +107,9 @@ impl Service {
         let listeners = Listeners::bind(&config).await.unwrap();
         let address = format!("http://{}", listeners.address());
         let shutdown = CancellationToken::new();
-        let service = CatalogApi::new(catalogue.clone()).into_server();
+        let room = SigningKey::generate().unwrap();
+        let passes = passes(&room, keys, folder.join("passes.json"), &tasks);
+        let service = CatalogApi::new(catalogue.clone(), passes.clone()).into_server();
         let server = Server::new(tasks.clone(), Health::new(), Telemetry::detached().unwrap())
             .service(service);
         let stop = shutdown.clone();
@@ -103,6 +125,8 @@ impl Service {
             client: CatalogServiceClient::new(channel).max_encoding_message_size(MESSAGE_MAX),
             catalogue,
             key,
+            room,
+            passes,
             shutdown,
             folder,
             storage,
@@ -138,6 +162,15 @@ impl Service {
         person: impl Into<Option<Person>>,
         body: pb::ListUnitsRequest,
     ) -> Result<pb::ListUnitsResponse, Status> {
+        self.list_units(person, Request::new(body)).await
+    }
+
+    /// The same for a request that says more.
+    pub(crate) async fn list_units(
+        &self,
+        person: impl Into<Option<Person>>,
+        mut request: Request<pb::ListUnitsRequest>,
+    ) -> Result<pb::ListUnitsResponse, Status> {
         let account = person.into().map(|person| {
             let account_id = person.account_id;
             let access = match person.role {
@@ -152,15 +185,30 @@ impl Service {
                 expire_time: clock::now(),
             })
         });
-        let mut request = Request::new(body);
         request.extensions_mut().insert(Caller {
             account,
             peer: None,
         });
-        list_units(&self.catalogue, request)
+        list_units(&self.catalogue, &self.passes, request)
             .await
             .map(Response::into_inner)
     }
+}
+
+fn passes(room: &SigningKey, keys: RoomKeys, file: PathBuf, tasks: &Tasks) -> Passes {
+    if let RoomKeys::Known = keys {
+        std::fs::write(&file, room.to_jwks()).unwrap();
+    }
+    let told = !matches!(keys, RoomKeys::Untold);
+    Passes::start(told.then_some(JwksSource::File(file)), tasks)
+}
+
+/// A pass of a place in the room of this show that ends in so many seconds.
+pub(crate) fn pass(room: &SigningKey, show_id: &str, account_id: Uuid, ends_in: i64) -> String {
+    let exp = clock::now().timestamp() + ends_in;
+    let claims = json!({"iss": PASS_ISSUER, "aud": show_id, "sub": account_id, "exp": exp, "jti": "1:0:7:1",
+        "epoch": 1, "lane": 0, "seq": 7, "no": 1, "ses": 0});
+    room.sign(&claims).unwrap()
 }
 
 /// Code and reason of a refusal, e.g. `NotFound VENUE_NOT_FOUND`.

@@ -174,6 +174,7 @@ async fn a_show_with_a_waiting_room_is_sold_to_those_it_lets_in() {
     let mesh = RealMesh::start(Timings::Standard).await;
     let plan = ShowPlan {
         queue_required: true,
+        browse_gated: true,
         ..ShowPlan::default()
     };
     let sale = mesh.on_sale(plan).await;
@@ -187,6 +188,12 @@ async fn a_show_with_a_waiting_room_is_sold_to_those_it_lets_in() {
     assert_eq!(refused.reason(), "QUEUE_PASS_REQUIRED", "{}", refused.text);
     let join_at = format!("/v1/shows/{}/queue:join", sale.show_id);
     assert!(refused.text.contains(&join_at), "{}", refused.text);
+    let look = Call::get(format!("/v1/shows/{}", sale.show_id));
+    for look in [look.clone(), look.clone().by(&buyer)] {
+        let refused = mesh.rest.send(&look).await.unwrap();
+        assert_eq!(refused.reason(), "QUEUE_PASS_REQUIRED", "{}", refused.text);
+        assert!(refused.text.contains(&join_at), "{}", refused.text);
+    }
 
     open_room(&mesh, sale.show_id, 1).await;
     let pass = enter(&mesh, sale.show_id, &buyer).await.at("/place/pass");
@@ -194,6 +201,14 @@ async fn a_show_with_a_waiting_room_is_sold_to_those_it_lets_in() {
     assert_eq!(stolen.reason(), "QUEUE_PASS_NOT_VALID", "{}", stolen.text);
     let held = mesh.ask(&hold(&buyer, 1).pass(&pass)).await;
     assert_eq!(held.at("/hold/state"), "HOLD_STATE_HELD");
+    let seen = mesh.ask(&look.by(&buyer).pass(&pass)).await;
+    assert_eq!(seen.at("/show/showId"), sale.show_id.to_string());
+    // What is one's own needs no pass.
+    let own = Call::get(format!("/v1/holds/{}", held.at("/hold/holdId")));
+    assert_eq!(
+        mesh.ask(&own.by(&buyer)).await.at("/hold/state"),
+        "HOLD_STATE_HELD"
+    );
     // Repeated with its own key it is the same hold, whatever became of the pass; what is none at all does not get so far.
     let key = id::new();
     let mine = hold(&buyer, 3).key(key);

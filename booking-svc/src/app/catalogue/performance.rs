@@ -5,7 +5,7 @@ use mesh::id;
 use mesh::pg::Connection;
 use uuid::Uuid;
 
-use super::{Catalogue, Error, Rejection, Request, Turn, begin, read_failed, visible};
+use super::{Catalogue, Error, Rejection, Request, Turn, begin, open, read_failed, visible};
 use crate::app::inventory::levels;
 use crate::domain::performance::{GradeAvailability, Performance, PerformanceSpec, PricesRefused};
 use crate::domain::show::Viewer;
@@ -60,40 +60,45 @@ impl Catalogue {
         self.database.transaction("create performance", work).await
     }
 
-    /// Gets one performance that the viewer may see, with what is left of it.
+    /// Gets one performance that the viewer may look at, with what is left of it. Who may not costs no counting.
     pub async fn performance(
         &self,
         performance_id: Uuid,
-        viewer: Viewer,
+        viewer: &Viewer,
     ) -> Result<(Performance, Vec<GradeAvailability>), Error> {
         let work = async move |connection: &mut Connection| {
             let Some(found) = performance::load(connection, performance_id).await? else {
-                return Ok(None);
+                return Ok(Err(Rejection::PerformanceNotFound));
             };
             let show = show::load(connection, found.spec.show_id).await?;
+            if let Err(refused) = open(show, viewer, Rejection::PerformanceNotFound) {
+                return Ok(Err(refused));
+            }
             let counts = performance::availability(connection, found.pool_id).await?;
-            Ok(Some((found, counts, show)))
+            Ok(Ok((found, counts)))
         };
-        let found = self.database.read(work).await.map_err(read_failed)?;
-        let (performance, counts, show) = found.ok_or(Rejection::PerformanceNotFound)?;
-        visible(show, viewer, Rejection::PerformanceNotFound)?;
-        Ok((performance, counts))
+        Ok(self.database.read(work).await.map_err(read_failed)??)
     }
 
-    /// Lists the performances of a show that the viewer may see, by start time.
+    /// Lists the performances of a show that the viewer may know of, by start time.
     pub async fn performances(
         &self,
         show_id: Uuid,
-        viewer: Viewer,
+        viewer: &Viewer,
         start_time_after: Option<DateTime<Utc>>,
         page: PageRequest<Start>,
     ) -> Result<Page<Performance, Start>, Error> {
-        self.show(show_id, viewer).await?;
         let (after, limit) = (page.after, page.fetch());
         let work = async move |connection: &mut Connection| {
-            performance::list(connection, show_id, start_time_after, after, limit).await
+            let show = show::load(connection, show_id).await?;
+            if let Err(refused) = visible(show, viewer, Rejection::ShowNotFound) {
+                return Ok(Err(refused));
+            }
+            performance::list(connection, show_id, start_time_after, after, limit)
+                .await
+                .map(Ok)
         };
-        let performances = self.database.read(work).await.map_err(read_failed)?;
+        let performances = self.database.read(work).await.map_err(read_failed)??;
         Ok(page.cut(performances, |found| {
             (found.spec.start_time, found.performance_id)
         }))

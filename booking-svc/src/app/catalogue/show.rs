@@ -4,7 +4,7 @@ use mesh::pg::Connection;
 use mesh::{id, outbox};
 use uuid::Uuid;
 
-use super::{Catalogue, Error, Rejection, Request, Turn, begin, read_failed, visible};
+use super::{Catalogue, Error, Rejection, Request, Turn, begin, open, read_failed};
 use crate::domain::show::{PublishRefused, Show, ShowFilter, ShowSpec, Viewer};
 use crate::publish;
 use crate::store::show;
@@ -61,11 +61,11 @@ impl Catalogue {
         self.database.transaction("publish show", work).await
     }
 
-    /// Gets one show that the viewer may see.
-    pub async fn show(&self, show_id: Uuid, viewer: Viewer) -> Result<Show, Error> {
+    /// Gets one show that the viewer may look at.
+    pub async fn show(&self, show_id: Uuid, viewer: &Viewer) -> Result<Show, Error> {
         let work = async move |connection: &mut Connection| show::load(connection, show_id).await;
         let show = self.database.read(work).await.map_err(read_failed)?;
-        visible(show, viewer, Rejection::ShowNotFound)
+        Ok(open(show, viewer, Rejection::ShowNotFound)?)
     }
 
     /// Lists published shows and the viewer's own drafts, newest first.

@@ -13,6 +13,7 @@ fn spec() -> ShowSpec {
         units_per_buyer_max: 4,
         hold_ttl: HOLD_TTL_DEFAULT,
         queue_required: false,
+        browse_gated: false,
     }
 }
 
@@ -78,6 +79,9 @@ fn each_rule_is_told_by_its_field() {
     ] {
         assert_eq!(broken(|spec| spec.hold_ttl = ttl), ["hold_ttl"], "{ttl}");
     }
+    assert_eq!(broken(|spec| spec.browse_gated = true), ["browse_gated"]);
+    let gated = |spec: &mut ShowSpec| (spec.queue_required, spec.browse_gated) = (true, true);
+    assert_eq!(broken(gated), Vec::<String>::new());
 }
 
 #[test]
@@ -102,11 +106,40 @@ fn a_draft_is_seen_by_its_seller_and_by_operators() {
     let viewer = |account: Option<u128>, is_admin| Viewer {
         account_id: account.map(Uuid::from_u128),
         is_admin,
+        ..Viewer::default()
     };
     let draft = show(ShowState::Draft);
-    assert!(draft.is_visible_to(viewer(Some(2), false)));
-    assert!(draft.is_visible_to(viewer(Some(3), true)));
-    assert!(!draft.is_visible_to(viewer(Some(3), false)));
-    assert!(!draft.is_visible_to(viewer(None, false)));
-    assert!(show(ShowState::Published).is_visible_to(viewer(None, false)));
+    assert!(draft.is_visible_to(&viewer(Some(2), false)));
+    assert!(draft.is_visible_to(&viewer(Some(3), true)));
+    assert!(!draft.is_visible_to(&viewer(Some(3), false)));
+    assert!(!draft.is_visible_to(&viewer(None, false)));
+    assert!(show(ShowState::Published).is_visible_to(&viewer(None, false)));
+}
+
+#[test]
+fn a_gated_show_is_open_to_those_who_run_it_or_were_let_in_until_its_sale_closes() {
+    let mut gated = show(ShowState::Published);
+    (gated.spec.queue_required, gated.spec.browse_gated) = (true, true);
+    let (closes, instant) = (gated.spec.sale_close_time, TimeDelta::microseconds(1));
+    let viewer = |account: Option<u128>, is_admin, admitted: &[u128]| Viewer {
+        account_id: account.map(Uuid::from_u128),
+        is_admin,
+        admitted: admitted.iter().copied().map(Uuid::from_u128).collect(),
+    };
+    for (viewer, expected) in [
+        (viewer(None, false, &[]), false),
+        (viewer(Some(3), false, &[]), false),
+        (viewer(Some(3), false, &[9]), false),
+        (viewer(Some(3), false, &[1, 9]), true),
+        (viewer(Some(2), false, &[]), true),
+        (viewer(Some(3), true, &[]), true),
+    ] {
+        let is_open = gated.is_open_to(&viewer, closes - instant);
+        assert_eq!(is_open, expected, "{viewer:?}");
+        assert!(gated.is_open_to(&viewer, closes), "{viewer:?}");
+        assert!(gated.is_visible_to(&viewer), "lists name it to everybody");
+        let mut free = gated.clone();
+        free.spec.browse_gated = false;
+        assert!(free.is_open_to(&viewer, closes - instant), "{viewer:?}");
+    }
 }

@@ -36,6 +36,7 @@ pub(in crate::grpc) fn create_show(
             units_per_buyer_max: request.units_per_buyer_max,
             hold_ttl: hold_ttl.unwrap_or(HOLD_TTL_DEFAULT),
             queue_required: request.queue_required,
+            browse_gated: request.browse_gated,
         });
     if let Some(spec) = &spec {
         spec.check(&mut fields.violations);
@@ -45,7 +46,7 @@ pub(in crate::grpc) fn create_show(
 
 pub(in crate::grpc) fn list_shows(
     request: &pb::ListShowsRequest,
-    viewer: Viewer,
+    viewer: &Viewer,
 ) -> Result<(List, ShowFilter, PageRequest<Uuid>), Findings> {
     let mut fields = Fields::default();
     let list = List::new(
@@ -99,6 +100,7 @@ impl From<Show> for pb::Show {
             state: state.into(),
             create_time: Some(clock::to_timestamp(show.create_time)),
             queue_required: show.spec.queue_required,
+            browse_gated: show.spec.browse_gated,
         }
     }
 }

@@ -96,7 +96,7 @@ const POOL_BUSY: Reason = Reason::new(
 const QUEUE_PASS_REQUIRED: Reason = Reason::new(
     "QUEUE_PASS_REQUIRED",
     Code::FailedPrecondition,
-    "a show is sold to those whom its waiting room let in; PreconditionFailure names each such show and where to join",
+    "a show is sold, or shown, to those whom its waiting room let in; PreconditionFailure names each such show and where to join",
 );
 const QUEUE_PASS_USED: Reason = Reason::new(
     "QUEUE_PASS_USED",
@@ -254,9 +254,7 @@ fn rejected(rejection: &Rejection) -> Status {
     let told: Refusal = match rejection {
         Rejection::RequestIdReused => REQUEST_ID_REUSED.refuse(text),
         Rejection::PoolNotFound(_) => POOL_NOT_FOUND.refuse(text),
-        Rejection::QueuePassRequired(shows) => {
-            where_to_join(QUEUE_PASS_REQUIRED.refuse(text), shows)
-        }
+        Rejection::QueuePassRequired(shows) => return no_pass(text, shows, None),
         Rejection::QueuePassUsed(shows) => where_to_join(QUEUE_PASS_USED.refuse(text), shows),
         Rejection::UnknownUnit(line) => {
             return line_wrong(*line, "ord", "must be a unit of the pool");
@@ -304,23 +302,33 @@ fn rejected(rejection: &Rejection) -> Status {
     told.into()
 }
 
-/// The same for HoldUnits. A pass that says nothing is told to whoever needs one, rather than taken for none: its owner would wait again.
+/// The same for HoldUnits. `wrong`: what is wrong with a pass of the caller.
 pub(in crate::grpc) fn not_let_in(failure: Failure, wrong: Option<PassError>) -> Status {
-    match (&failure, wrong) {
-        (
-            Failure::Rejected(Rejection::QueuePassRequired(shows)),
-            Some(PassError::NotValid | PassError::Ended),
-        ) => {
+    match failure {
+        Failure::Rejected(ref rejection @ Rejection::QueuePassRequired(ref shows)) => {
+            no_pass(rejection.to_string(), shows, wrong)
+        }
+        _ => not_held(failure),
+    }
+}
+
+/// Whoever needs a pass of these shows and has none. A pass that says nothing is told, rather than taken for none: its owner would wait
+/// again.
+pub(in crate::grpc) fn no_pass(
+    text: String,
+    shows: &BTreeSet<Uuid>,
+    wrong: Option<PassError>,
+) -> Status {
+    match wrong {
+        None => where_to_join(QUEUE_PASS_REQUIRED.refuse(text), shows).into(),
+        Some(PassError::NotValid | PassError::Ended) => {
             let text = "usher-queue-pass is no valid pass of this account";
             where_to_join(QUEUE_PASS_NOT_VALID.refuse(text), shows).into()
         }
-        (Failure::Rejected(Rejection::QueuePassRequired(_)), Some(PassError::KeysAway)) => {
-            DEPENDENCY_DOWN
-                .refuse("the keys of passes cannot be read")
-                .retry_after(DOWN_RETRY)
-                .into()
-        }
-        _ => not_held(failure),
+        Some(PassError::KeysAway) => DEPENDENCY_DOWN
+            .refuse("the keys of passes cannot be read")
+            .retry_after(DOWN_RETRY)
+            .into(),
     }
 }
 

@@ -125,5 +125,7 @@ diesel::table! {
         create_time -> Timestamptz,
         /// Units are held only with a pass of the waiting room.
         queue_required -> Bool,
+        /// It is looked at only with a pass of the waiting room, until its sale closes.
+        browse_gated -> Bool,
     }
 }

@@ -72,6 +72,7 @@ const WALLS: &[(&str, &str)] = &[
     ),
     ("show_hold_ttl", "UPDATE show SET hold_ttl_seconds = 59"),
     ("show_state", "UPDATE show SET state = 'SECRET'"),
+    ("show_browse_gated", "UPDATE show SET browse_gated = true"),
     (
         "inv_pool_subject",
         "INSERT INTO inv_pool VALUES (id(2), 'PERFORMANCE', id(1), id(1), 0, 1, 'OPEN', 0)",

@@ -32,6 +32,8 @@ pub(crate) struct ShowPlan {
     pub(crate) hold_ttl: u32,
     /// Whether only those are served whom the waiting room let in.
     pub(crate) queue_required: bool,
+    /// Whether nobody else looks at it, either.
+    pub(crate) browse_gated: bool,
     /// When the sale opens and closes, from now.
     pub(crate) window: (TimeDelta, TimeDelta),
     pub(crate) currency: &'static str,
@@ -45,6 +47,7 @@ impl Default for ShowPlan {
             price: 50_000,
             hold_ttl: 1_800,
             queue_required: false,
+            browse_gated: false,
             window: (TimeDelta::minutes(-5), TimeDelta::days(20)),
             currency: "KRW",
         }
@@ -81,7 +84,7 @@ impl RealMesh {
             "title": "A show", "castNames": [], "category": "musical", "ageRating": "8+", "description": "", "currency": plan.currency,
             "saleOpenTime": at(plan.window.0), "saleCloseTime": at(plan.window.1),
             "unitsPerBuyerMax": plan.units_per_buyer_max, "holdTtl": format!("{}s", plan.hold_ttl),
-            "queueRequired": plan.queue_required,
+            "queueRequired": plan.queue_required, "browseGated": plan.browse_gated,
         });
         let show = self.ask(&post("/v1/shows".to_owned(), &show)).await;
         let show_id = id_at(&show, "/show/showId");

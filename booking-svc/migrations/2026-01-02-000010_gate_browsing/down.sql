@@ -1,0 +1,1 @@
+ALTER TABLE show DROP COLUMN browse_gated;
