@@ -4,5 +4,6 @@ pub mod answer;
 pub mod follow;
 mod guest;
 pub mod manage;
+mod tell;
 pub mod wait;
 pub mod watch;

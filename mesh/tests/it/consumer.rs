@@ -41,7 +41,6 @@ pub(crate) fn properties(message_id: Uuid) -> BasicProperties {
 pub(crate) fn body(booking: &str) -> Vec<u8> {
     let event = Event {
         booking_id: booking.to_owned(),
-        ..Default::default()
     };
     event.encode_to_vec()
 }

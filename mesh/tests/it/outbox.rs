@@ -14,7 +14,6 @@ use crate::support::{Fixture, number, until, within};
 fn event(booking: Uuid) -> Event {
     Event {
         booking_id: booking.to_string(),
-        ..Default::default()
     }
 }
 
