@@ -11,6 +11,7 @@ use proto::usher::queue::v1::queue_service_server::QueueService;
 use tonic::{Request, Response, Status};
 
 use super::{account, convert, status};
+use crate::app::answer::{Answer, Refusal};
 use crate::app::wait::Waiting;
 use crate::app::watch::Watching;
 
@@ -21,6 +22,14 @@ pub struct QueueApi {
     pub waiting: Waiting,
     /// Streams of them.
     pub watching: Watching,
+}
+
+/// What a use case told, as an answer.
+fn placed(told: Result<Answer, Refusal>) -> Result<Option<pb::Place>, Status> {
+    match told {
+        Ok(answer) => Ok(Some(convert::place(answer))),
+        Err(refusal) => Err(status::waiting(&refusal)),
+    }
 }
 
 #[tonic::async_trait]
@@ -44,9 +53,7 @@ impl QueueService for QueueApi {
                 invitation,
             )
             .await;
-        let place = Some(convert::place(
-            joined.map_err(|refusal| status::waiting(&refusal))?,
-        ));
+        let place = placed(joined)?;
         Ok(Response::new(pb::JoinResponse { place }))
     }
 
@@ -66,9 +73,7 @@ impl QueueService for QueueApi {
                 asked.shown_position,
             )
             .await;
-        let place = Some(convert::place(
-            polled.map_err(|refusal| status::waiting(&refusal))?,
-        ));
+        let place = placed(polled)?;
         Ok(Response::new(pb::PollResponse { place }))
     }
 
@@ -91,12 +96,7 @@ impl QueueService for QueueApi {
             )
             .await
             .map_err(|refusal| status::waiting(&refusal))?;
-        let stream = states.map(|answer| match answer {
-            Ok(answer) => Ok(pb::WatchResponse {
-                place: Some(convert::place(answer)),
-            }),
-            Err(refusal) => Err(status::waiting(&refusal)),
-        });
+        let stream = states.map(|told| placed(told).map(|place| pb::WatchResponse { place }));
         Ok(Response::new(Box::pin(stream)))
     }
 
@@ -111,9 +111,7 @@ impl QueueService for QueueApi {
             .waiting
             .claim(show_id, account.account_id, &asked.ticket)
             .await;
-        let place = Some(convert::place(
-            claimed.map_err(|refusal| status::waiting(&refusal))?,
-        ));
+        let place = placed(claimed)?;
         Ok(Response::new(pb::ClaimResponse { place }))
     }
 
@@ -128,9 +126,7 @@ impl QueueService for QueueApi {
             .waiting
             .renew(show_id, account.account_id, &asked.pass)
             .await;
-        let place = Some(convert::place(
-            renewed.map_err(|refusal| status::waiting(&refusal))?,
-        ));
+        let place = placed(renewed)?;
         Ok(Response::new(pb::RenewResponse { place }))
     }
 
@@ -145,9 +141,7 @@ impl QueueService for QueueApi {
             .waiting
             .leave(show_id, account.account_id, &asked.ticket)
             .await;
-        let place = Some(convert::place(
-            left.map_err(|refusal| status::waiting(&refusal))?,
-        ));
+        let place = placed(left)?;
         Ok(Response::new(pb::LeaveResponse { place }))
     }
 
