@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 
+use chrono::TimeDelta;
 use e2e::docs::root;
-use e2e::rest::{Call, Rest};
+use e2e::rest::{Call, Person, Rest};
 use mesh::identity::Role;
-use serde_json::Value;
+use mesh::{clock, id};
+use serde_json::{Value, json};
 
-use crate::real::{RealMesh, ShowPlan, Timings, Tools, bearer};
+use crate::real::{RealMesh, ShowPlan, Timings, Tools, bearer, until};
 
 /// `host:port` of one process.
 fn host(mesh: &RealMesh, name: &str) -> String {
@@ -169,6 +171,7 @@ async fn made_up_requests_get_no_fault_and_what_the_document_says() {
         let told = maker.calls(&document, listener.base(), config).await;
         assert!(told.is_ok(), "{}", told.unwrap_err());
     }
+    wait_for_a_draw(&mesh, &person).await;
     let metrics = mesh.admin.send(&Call::get("/metrics")).await.unwrap();
     let document = mesh.rest.send(&Call::get("/openapi.json")).await.unwrap();
     for (path, methods) in document.json["paths"].as_object().unwrap() {
@@ -185,6 +188,32 @@ async fn made_up_requests_get_no_fault_and_what_the_document_says() {
     let told = maker.calls(&document, mesh.rest.base(), "known").await;
     assert!(told.unwrap_err().contains("Response violates schema"));
     mesh.audit().await;
+}
+
+/// A draw and a ticket cannot be made up: they are asked about in a room that has them.
+async fn wait_for_a_draw(mesh: &RealMesh, person: &Person) {
+    let show = format!("/v1/shows/{}", id::new());
+    let time = |hours| clock::now() + TimeDelta::hours(hours);
+    let settings = json!({
+        "capacity": 1, "rate": 1, "order": "LINE_ORDER_LOTTERY", "armTime": time(-1), "openTime": time(1),
+    });
+    let room = Call::put(format!("{show}/room")).by(person).key(id::new());
+    mesh.ask(&room.json(&json!({"settings": settings, "reason": "a draw"})))
+        .await;
+    let join = Call::post(format!("{show}/queue:join")).by(person);
+    let join = join.key(id::new()).json(&json!({}));
+    let entered = until("the line answers", async || {
+        let answer = mesh.rest.send(&join).await.ok()?;
+        answer.is_ok().then_some(answer)
+    })
+    .await;
+    assert_eq!(entered.at("/place/state"), "PLACE_STATE_ENTERED");
+    let lottery = mesh.ask(&Call::get(format!("{show}/queue/lottery"))).await;
+    assert_eq!(lottery.at("/lottery/commitment").len(), 64);
+    let ticket = entered.at("/place/ticket");
+    let watch = Call::get(format!("{show}/queue:watch?ticket={ticket}")).by(person);
+    let told = mesh.ask(&watch).await;
+    assert!(told.text.contains("PLACE_STATE_ENTERED"), "{}", told.text);
 }
 
 /// Makes up requests from a document.
@@ -237,7 +266,7 @@ struct Folder(PathBuf);
 
 impl Folder {
     fn new() -> Self {
-        let folder = std::env::temp_dir().join(format!("usher-clients-{}", mesh::id::new()));
+        let folder = std::env::temp_dir().join(format!("usher-clients-{}", id::new()));
         std::fs::create_dir(&folder).unwrap();
         Self(folder)
     }
