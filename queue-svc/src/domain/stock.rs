@@ -55,7 +55,8 @@ impl Stock {
         };
         let [position, left, places, buyers] =
             [position, self.left, places, buyers].map(u128::from);
-        2 * position * places > 3 * left * buyers
+        let wanted = position.saturating_mul(places).saturating_mul(2);
+        wanted > left.saturating_mul(buyers).saturating_mul(3)
     }
 
     /// How many people may wait when so many may for each place that is left.
