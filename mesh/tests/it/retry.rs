@@ -133,8 +133,10 @@ async fn poison_becomes_a_dead_letter() {
 async fn poison_found_at_a_later_attempt_is_parked_too() {
     let (fixture, corner) = (Fixture::new().await, Corner::new().await);
     fixture
-        .sql("INSERT INTO retry_message (consumer, message_id, type, payload, attempts, next_attempt_time, last_error)
-              VALUES ('booking-svc.tickets', gen_random_uuid(), 'not.a.Type', '', 1, now(), 'as the test asked')")
+        .sql(&format!(
+            "INSERT INTO retry_message (consumer, message_id, type, payload, attempts, next_attempt_time, last_error)
+             VALUES ('{QUEUE}', gen_random_uuid(), 'not.a.Type', '', 1, now(), 'as the test asked')"
+        ))
         .await;
     corner.consume(&fixture.database, &fixture.tasks, Faults::none(), Count);
     until("it is parked", async || dead_letters(&fixture).await == 1).await;
