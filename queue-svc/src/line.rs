@@ -220,6 +220,7 @@ impl Line {
             granted: read(2)?,
             used: read(3)?,
             purged: read(4)?,
+            missed: read(5)?,
         })
     }
 

@@ -190,7 +190,7 @@ async fn made_up_requests_get_no_fault_and_what_the_document_says() {
     mesh.audit().await;
 }
 
-/// A draw and a ticket cannot be made up: they are asked about in a room that has them.
+/// A room, a draw and a ticket cannot be made up: they are asked about where they are.
 async fn wait_for_a_draw(mesh: &RealMesh, person: &Person) {
     let show = format!("/v1/shows/{}", id::new());
     let time = |hours| clock::now() + TimeDelta::hours(hours);
@@ -210,6 +210,12 @@ async fn wait_for_a_draw(mesh: &RealMesh, person: &Person) {
     assert_eq!(entered.at("/place/state"), "PLACE_STATE_ENTERED");
     let lottery = mesh.ask(&Call::get(format!("{show}/queue/lottery"))).await;
     assert_eq!(lottery.at("/lottery/commitment").len(), 64);
+    let room = mesh
+        .ask(&Call::get(format!("{show}/room")).by(person))
+        .await;
+    assert_eq!(room.at("/room/phase"), "ROOM_PHASE_ARMED");
+    let stats = Call::get(format!("{show}/room/stats")).by(person);
+    assert_eq!(mesh.ask(&stats).await.at("/stats/slots"), "0");
     let ticket = entered.at("/place/ticket");
     let watch = Call::get(format!("{show}/queue:watch?ticket={ticket}")).by(person);
     let told = mesh.ask(&watch).await;

@@ -42,7 +42,7 @@ impl Guest {
     /// The place that a number of a ticket stands for: entries of a draw have others by now.
     pub(super) fn place_of(&self, spot: Spot) -> Result<Spot, Refusal> {
         match self.room.draw {
-            Some(draw) if draw.done && spot.seq < draw.entrants(spot.lane) => {
+            Some(draw) if draw.done && !draw.is_place(spot) => {
                 let ranks = self.live.ranks().ok_or_else(Refusal::soon)?;
                 Ok(draw.place(spot, ranks).unwrap_or(spot))
             }
@@ -54,6 +54,14 @@ impl Guest {
     pub(super) fn entered(&self, spot: Spot) -> Answer {
         let entry = spot.seq + 1;
         self.answer(Place::Entered { entry }, Some(spot), 1)
+    }
+
+    /// In the draw that is under way; whoever has a place already hears of it when the draw that was lost is repeated.
+    pub(super) fn drawing(&self, spot: Spot) -> Result<Answer, Refusal> {
+        if self.room.draw.is_some_and(|draw| draw.is_place(spot)) {
+            return Err(Refusal::soon());
+        }
+        Ok(self.entered(spot))
     }
 
     /// Whether everything is sold while the room would take people.

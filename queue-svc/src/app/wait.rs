@@ -189,7 +189,7 @@ impl Waiting {
             return Err(guest.away(held.spot));
         }
         if guest.room.is_drawing(guest.now) {
-            return Ok(guest.entered(held.spot));
+            return guest.drawing(held.spot);
         }
         if guest.is_behind() {
             return Err(Refusal::soon());

@@ -54,6 +54,12 @@ impl Draw {
         }
     }
 
+    /// Whether a number is a place, not an entry: known from the moment the draw began, also while it is repeated.
+    #[must_use]
+    pub fn is_place(&self, spot: Spot) -> bool {
+        spot.seq >= self.entrants(spot.lane)
+    }
+
     /// The place of an entry; `None` for what is a place already.
     #[must_use]
     pub fn place(&self, entry: Spot, ranks: &Ranks) -> Option<Spot> {
@@ -64,5 +70,38 @@ impl Draw {
             lane: entry.lane,
             seq: first + u64::from(*rank),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_become_places_and_places_stay() {
+        let draw = Draw {
+            entrants: [3, 0, 1],
+            first: [65_536, 0, 131_072],
+            reserved: [131_072, 0, 196_608],
+            done: false,
+        };
+        let ranks = Ranks::of(&[1; 32], &draw);
+        let spot = |lane, seq| Spot { lane, seq };
+        let places: Vec<Spot> = (0..3)
+            .map(|seq| draw.place(spot(Lane::General, seq), &ranks).unwrap())
+            .collect();
+        let mut seqs: Vec<u64> = places.iter().map(|place| place.seq).collect();
+        seqs.sort_unstable();
+        assert_eq!(seqs, [65_536, 65_537, 65_538]);
+        for place in places {
+            assert!(draw.is_place(place));
+            assert_eq!(draw.place(place, &ranks), None);
+        }
+        assert!(!draw.is_place(spot(Lane::General, 2)));
+        assert!(draw.is_place(spot(Lane::General, 3)), "joined behind");
+        assert!(draw.is_place(spot(Lane::Presale, 0)));
+        assert_eq!(draw.numbers(Lane::Presale), (0, 0, 0));
+        let only = draw.place(spot(Lane::Access, 0), &ranks);
+        assert_eq!(only, Some(spot(Lane::Access, 131_072)));
     }
 }

@@ -52,4 +52,6 @@ pub struct Admitted {
     pub used: u32,
     /// Slots taken back.
     pub purged: u32,
+    /// Offers among them: turns that nobody took.
+    pub missed: u32,
 }

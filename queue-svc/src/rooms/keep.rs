@@ -20,7 +20,7 @@ use crate::domain::lane::Lane;
 use crate::domain::pace;
 use crate::domain::room::{HOLD, Room};
 use crate::line::view::View;
-use crate::line::{CHUNK, LineError};
+use crate::line::{Admitted, CHUNK, LineError};
 use crate::store;
 
 /// How often slots are given out.
@@ -62,6 +62,8 @@ pub(super) struct Keeper {
     reserve_again: Option<Instant>,
     failing: bool,
     forecasts: Forecasts,
+    /// When it last admitted, unless it has rested since.
+    admitted: Option<Instant>,
 }
 
 impl Keeper {
@@ -76,6 +78,7 @@ impl Keeper {
             reserve_again: None,
             failing: false,
             forecasts: Forecasts::default(),
+            admitted: None,
         }
     }
 
@@ -86,6 +89,7 @@ impl Keeper {
         while !stop.is_cancelled() {
             tokio::select! {
                 _ = ticks.tick() => if self.rests() {
+                    self.admitted = None;
                     continue;
                 },
                 () = self.live.changed.notified() => self.refreshed = None,
@@ -150,7 +154,7 @@ impl Keeper {
         }
         for _ in 0..ADMIT_CALLS_MAX {
             let admitted = self.live.line().admit(room.generation, ADMIT_MOST).await?;
-            metrics::counter!("usher_queue_offers_total").increment(admitted.granted.into());
+            self.measure(&admitted);
             if admitted.granted < ADMIT_MOST && admitted.purged < ADMIT_MOST {
                 break;
             }
@@ -167,6 +171,17 @@ impl Keeper {
             self.reap(&room).await?;
         }
         Ok(())
+    }
+
+    /// What an admission did, and how much later than it should it came: time in which a free slot was nobody's.
+    fn measure(&mut self, admitted: &Admitted) {
+        metrics::counter!("usher_queue_offers_total").increment(admitted.granted.into());
+        metrics::counter!("usher_queue_no_shows_total").increment(admitted.missed.into());
+        let now = Instant::now();
+        if let Some(last) = self.admitted.replace(now) {
+            let late = (now - last).saturating_sub(ADMIT_EVERY);
+            metrics::histogram!("usher_queue_admit_lag_seconds").record(late.as_secs_f64());
+        }
     }
 
     async fn refresh(&mut self) -> Result<(), Trouble> {

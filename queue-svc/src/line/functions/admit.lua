@@ -1,9 +1,13 @@
--- Takes back slots that are over. Who missed the turn or lost the way keeps it for a while.
+-- Takes back slots that are over. Who missed the turn or lost the way keeps it for a while. Answers how many slots, and how many offers of them.
 local function purge(P, settings, now)
   local over = call('ZRANGEBYSCORE', P .. 'slots', '-inf', int(now), 'LIMIT', 0, PURGE_MAX)
+  local missed = 0
   for _, name in ipairs(over) do
     local info = call('HGET', P .. 'info', name)
     local kind = string.sub(info, 1, 1)
+    if kind == 'o' then
+      missed = missed + 1
+    end
     local session = tonumber(string.match(info, '^%a:%d+:%d+:(%d+)') or 0)
     if (kind == 'o' or (kind == 'p' and session > now)) and not call('ZSCORE', P .. 'late', name) then
       call('ZADD', P .. 'grace', int(now + settings.grace), name)
@@ -12,7 +16,7 @@ local function purge(P, settings, now)
     call('ZREM', P .. 'slots', name)
   end
   call('ZREMRANGEBYSCORE', P .. 'grace', '-inf', int(now))
-  return #over
+  return #over, missed
 end
 
 -- The first who waits in a lane, or nil; moves the head up to them.
@@ -65,10 +69,10 @@ function F.admit(keys, args)
   end
   local now = clock(P)
   local settings = settings_of(P)
-  local purged = purge(P, settings, now)
+  local purged, missed = purge(P, settings, now)
   local used = call('ZCARD', P .. 'slots')
   if (settings.mode ~= 'open' and settings.mode ~= 'drain') or now < settings.hold then
-    return { 'OK', int(now), 0, used, purged }
+    return { 'OK', int(now), 0, used, purged, missed }
   end
   refill(settings, now)
   local grant = math.min(tonumber(args[2]), settings.cap - used, math.floor(settings.tok / ADMISSION))
@@ -123,5 +127,5 @@ function F.admit(keys, args)
   end
   settings.tok = settings.tok - granted * ADMISSION
   keep_bucket(P, settings)
-  return { 'OK', int(now), granted, used + granted, purged }
+  return { 'OK', int(now), granted, used + granted, purged, missed }
 end

@@ -8,7 +8,8 @@ use queue_svc::line::{Admitted, Millis, Mode, Session, Settings, Told};
 use super::{Model, Place, Slot, millis};
 
 impl Model {
-    fn purge(&mut self) -> u32 {
+    /// How many slots were taken back, and how many offers of them.
+    fn purge(&mut self) -> (u32, u32) {
         let settings = self.settings.clone();
         let grace = settings.map_or(0, |settings| millis(settings.grace));
         let now = self.now;
@@ -29,7 +30,11 @@ impl Model {
             self.slots.remove(spot);
         }
         self.grace.retain(|_, until| *until > now);
-        u32::try_from(over.len()).unwrap()
+        let offers = over
+            .iter()
+            .filter(|(_, slot)| matches!(slot, Slot::Offer { .. }));
+        let (all, missed) = (over.len(), offers.count());
+        (u32::try_from(all).unwrap(), u32::try_from(missed).unwrap())
     }
 
     fn first_of(&self, lane: Lane) -> Option<Spot> {
@@ -45,7 +50,7 @@ impl Model {
     }
 
     pub(crate) fn admit(&mut self, most: u32) -> (Admitted, Vec<Spot>) {
-        let purged = self.purge();
+        let (purged, missed) = self.purge();
         let used = u32::try_from(self.slots.len()).unwrap();
         let mut offered = Vec::new();
         let settings = self.settings.clone();
@@ -64,6 +69,7 @@ impl Model {
             granted,
             used: used + granted,
             purged,
+            missed,
         };
         (admitted, offered)
     }
