@@ -61,12 +61,7 @@ local function turn(lanes)
 end
 
 -- admit: generation, at most. Offers slots to those whose turn it is. Who calls it and how often does not matter: rate and slots decide.
-function F.admit(keys, args)
-  local P = prefix(keys)
-  local no = refusal(P, args[1])
-  if no then
-    return no
-  end
+define('admit', function(P, args)
   local now = clock(P)
   local settings = settings_of(P)
   local purged, missed = purge(P, settings, now)
@@ -128,4 +123,4 @@ function F.admit(keys, args)
   settings.tok = settings.tok - granted * ADMISSION
   keep_bucket(P, settings)
   return { 'OK', int(now), granted, used + granted, purged, missed }
-end
+end)

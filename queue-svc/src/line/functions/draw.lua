@@ -2,39 +2,27 @@
 -- may be repeated, and two callers may do so at once. Nobody joins meanwhile, because the mode is `drawing`; in any other mode nothing changes, so that
 -- a caller who is late brings nobody back.
 
-local function not_drawing(P, args)
-  local no = refusal(P, args[1])
-  if no then
-    return no
-  end
-  local mode = call('HGET', P .. 'm', 'mode')
-  if mode ~= 'drawing' then
-    return { 'OLD', mode or 'none' }
-  end
-  return nil
+local function define_for_draws(name, body)
+  define(name, function(P, args)
+    local mode = call('HGET', P .. 'm', 'mode')
+    if mode ~= 'drawing' then
+      return { 'OLD', mode or 'none' }
+    end
+    return body(P, args)
+  end)
 end
 
 -- entries: generation. The mode, the version of the settings, and for each lane the number after the last one.
-function F.entries(keys, args)
-  local P = prefix(keys)
-  local no = refusal(P, args[1])
-  if no then
-    return no
-  end
+define('entries', function(P, args)
   local m = call('HMGET', P .. 'm', 'mode', 'version', 's:1', 's:2', 's:3')
   return { 'OK', m[1] or 'none', number(m[2]), number(m[3]), number(m[4]), number(m[5]) }
-end
+end)
 
 -- bits: generation lane chunk. Who waits, and who is gone.
-function F.bits(keys, args)
-  local P = prefix(keys)
-  local no = refusal(P, args[1])
-  if no then
-    return no
-  end
+define('bits', function(P, args)
   local at = args[2] .. ':' .. args[3]
   return { 'OK', call('GET', P .. 'a:' .. at) or '', call('GET', P .. 'g:' .. at) or '' }
-end
+end)
 
 local function add_bits(P, key, bits)
   call('SET', P .. 'tmp', bits)
@@ -43,12 +31,7 @@ local function add_bits(P, key, bits)
 end
 
 -- lay: generation lane chunk waiting gone. Adds people to a chunk; they count as heard from.
-function F.lay(keys, args)
-  local P = prefix(keys)
-  local no = not_drawing(P, args)
-  if no then
-    return no
-  end
+define_for_draws('lay', function(P, args)
   local lane, chunk = tonumber(args[2]), tonumber(args[3])
   local at = args[2] .. ':' .. args[3]
   add_bits(P, P .. 'a:' .. at, args[4])
@@ -56,29 +39,19 @@ function F.lay(keys, args)
   add_bits(P, P .. 'b:' .. at .. ':' .. period_of(P, lane, chunk), args[4])
   changed(P, lane, chunk, call('BITCOUNT', P .. 'a:' .. at) - number(call('HGET', P .. 'n:' .. lane, chunk)))
   return { 'OK' }
-end
+end)
 
 -- tags: generation, then buckets. What is known of the accounts in each.
-function F.tags(keys, args)
-  local P = prefix(keys)
-  local no = refusal(P, args[1])
-  if no then
-    return no
-  end
+define('tags', function(P, args)
   local found = { 'OK' }
   for i = 2, #args do
     found[i] = call('HGETALL', P .. 'd:' .. args[i])
   end
   return found
-end
+end)
 
 -- move: generation, then for each: bucket tag old new. An account that still has the old place has the new one.
-function F.move(keys, args)
-  local P = prefix(keys)
-  local no = not_drawing(P, args)
-  if no then
-    return no
-  end
+define_for_draws('move', function(P, args)
   for i = 2, #args, 4 do
     local key = P .. 'd:' .. args[i]
     if call('HGET', key, args[i + 1]) == args[i + 2] then
@@ -86,16 +59,11 @@ function F.move(keys, args)
     end
   end
   return { 'OK' }
-end
+end)
 
 -- drawn: generation, then for each lane: first place, the number after the last place, end of the reserved numbers; 0 0 0 for a lane without
 -- entries. Entries are no places any more.
-function F.drawn(keys, args)
-  local P = prefix(keys)
-  local no = not_drawing(P, args)
-  if no then
-    return no
-  end
+define_for_draws('drawn', function(P, args)
   for lane = 1, LANES do
     local first, next, reserved = tonumber(args[3 * lane - 1]), tonumber(args[3 * lane]), args[3 * lane + 1]
     if next > 0 and number(call('HGET', P .. 'm', 's:' .. lane)) < next then
@@ -114,4 +82,4 @@ function F.drawn(keys, args)
     end
   end
   return { 'OK' }
-end
+end)

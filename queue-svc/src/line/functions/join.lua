@@ -100,12 +100,7 @@ end
 
 -- join: generation waiting_max, then for each: tag bucket lane adopt_lane adopt. adopt_lane 0: there is no ticket to go by; otherwise it is of an older
 -- generation and was never turned into a pass.
-function F.join(keys, args)
-  local P = prefix(keys)
-  local no = refusal(P, args[1])
-  if no then
-    return no
-  end
+define('join', function(P, args)
   local now = clock(P)
   local settings = settings_of(P)
   local lanes = {}
@@ -135,16 +130,11 @@ function F.join(keys, args)
     replies[#replies + 1] = reply or enter(P, item, settings, now, lanes, tonumber(args[2]))
   end
   return { 'OK', int(now), replies }
-end
+end)
 
 -- touch: generation, then for each: tag bucket lane seq adopt. Tells where a place stands; who was gone is back. With adopt 1 a place that
 -- the line has forgotten is taken back, as in join.
-function F.touch(keys, args)
-  local P = prefix(keys)
-  local no = refusal(P, args[1])
-  if no then
-    return no
-  end
+define('touch', function(P, args)
   local now = clock(P)
   local closed = call('HGET', P .. 'm', 'mode') == 'closed'
   local replies = {}
@@ -167,4 +157,4 @@ function F.touch(keys, args)
     end
   end
   return { 'OK', int(now), replies }
-end
+end)

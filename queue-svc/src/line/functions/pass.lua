@@ -1,11 +1,6 @@
 -- claim: generation, then for each: lane seq. Turns an offer into a pass; again, it tells the same pass. While the room recovers it stays an
 -- offer.
-function F.claim(keys, args)
-  local P = prefix(keys)
-  local no = refusal(P, args[1])
-  if no then
-    return no
-  end
+define('claim', function(P, args)
   local now = clock(P)
   local settings = settings_of(P)
   local replies = {}
@@ -31,16 +26,11 @@ function F.claim(keys, args)
     replies[#replies + 1] = told(what, lane, seq, held)
   end
   return { 'OK', int(now), replies }
-end
+end)
 
 -- renew: generation, then for each: tag bucket lane seq pass exp session, the last three as the pass says them. While the room recovers a pass that is
 -- valid brings its slot back.
-function F.renew(keys, args)
-  local P = prefix(keys)
-  local no = refusal(P, args[1])
-  if no then
-    return no
-  end
+define('renew', function(P, args)
   local now = clock(P)
   local settings = settings_of(P)
   local replies = {}
@@ -79,15 +69,10 @@ function F.renew(keys, args)
     end
   end
   return { 'OK', int(now), replies }
-end
+end)
 
 -- leave: generation lane seq. An offer is free at once; a pass that is out keeps its slot to its end.
-function F.leave(keys, args)
-  local P = prefix(keys)
-  local no = refusal(P, args[1])
-  if no then
-    return no
-  end
+define('leave', function(P, args)
   local now = clock(P)
   local lane = tonumber(args[2])
   local seq = tonumber(args[3])
@@ -96,16 +81,11 @@ function F.leave(keys, args)
   end
   vacate(P, lane, seq)
   return { 'OK', int(now) }
-end
+end)
 
 -- depart: generation, then for each: tag bucket time. A session of the account that began by then is over: its pass is not renewed, and its slot is
 -- free after the end of the pass.
-function F.depart(keys, args)
-  local P = prefix(keys)
-  local no = refusal(P, args[1])
-  if no then
-    return no
-  end
+define('depart', function(P, args)
   local settings = settings_of(P)
   for i = 2, #args, 3 do
     local known = call('HGET', P .. 'd:' .. args[i + 1], args[i])
@@ -120,4 +100,4 @@ function F.depart(keys, args)
     end
   end
   return { 'OK' }
-end
+end)

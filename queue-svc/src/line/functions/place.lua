@@ -84,6 +84,14 @@ local function refusal(P, generation)
   return nil
 end
 
+-- A function that changes nothing where the caller may not: its first argument is the generation that the caller knows.
+local function define(name, body)
+  F[name] = function(keys, args)
+    local P = prefix(keys)
+    return refusal(P, args[1]) or body(P, args)
+  end
+end
+
 -- What of a slot is known, or nil when there is none. One that is over is known until it is taken back.
 local function any_slot(P, name)
   local score = call('ZSCORE', P .. 'slots', name)

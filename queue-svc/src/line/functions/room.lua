@@ -1,10 +1,5 @@
 -- configure: version mode cap rate burst offer pass skew session grace w1 w2 w3 w4. Older versions than the stored one change nothing.
-function F.configure(keys, args)
-  local P = prefix(keys)
-  local no = refusal(P, args[1])
-  if no then
-    return no
-  end
+define('configure', function(P, args)
   local known = number(call('HGET', P .. 'm', 'version'))
   if tonumber(args[2]) <= known then
     return { 'OLD', int(known) }
@@ -22,11 +17,11 @@ function F.configure(keys, args)
   call('HSET', P .. 'm', 'version', args[2], 'mode', args[3], 'cap', args[4], 'rate', args[5], 'burst', args[6], 'offer', args[7],
     'pass', args[8], 'skew', args[9], 'session', args[10], 'grace', args[11], 'w:1', args[12], 'w:2', args[13], 'w:3', args[14], 'w:4', args[15])
   return { 'OK' }
-end
+end)
 
--- Nothing of older epochs happens any more, whoever has not heard of this one: their passes end before anybody is admitted here.
 -- recover: generation hold_ms then for each lane the first number and the end of the reserved ones. The room belongs to this server from
--- now on; nobody is admitted until every pass that could be out has ended.
+-- now on; nobody is admitted until every pass that could be out has ended. Nothing of older epochs happens any more, whoever has not heard
+-- of this one: their passes end before anybody is admitted here.
 function F.recover(keys, args)
   local P = prefix(keys)
   local newest, epoch = epoch_of(P)
@@ -55,15 +50,10 @@ function F.recover(keys, args)
 end
 
 -- reserve: generation lane end. Numbers below it may be issued.
-function F.reserve(keys, args)
-  local P = prefix(keys)
-  local no = refusal(P, args[1])
-  if no then
-    return no
-  end
+define('reserve', function(P, args)
   local field = 'hw:' .. args[2]
   if tonumber(args[3]) > number(call('HGET', P .. 'm', field)) then
     call('HSET', P .. 'm', field, args[3])
   end
   return { 'OK' }
-end
+end)

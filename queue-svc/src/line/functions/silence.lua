@@ -1,26 +1,16 @@
 -- beat: generation lane chunk bits. Who is in them was heard from.
-function F.beat(keys, args)
-  local P = prefix(keys)
-  local no = refusal(P, args[1])
-  if no then
-    return no
-  end
+define('beat', function(P, args)
   local key = P .. 'b:' .. args[2] .. ':' .. args[3] .. ':' .. period_of(P, args[2], args[3])
   call('SET', P .. 'tmp', args[4])
   call('BITOP', 'OR', key, key, P .. 'tmp')
   call('DEL', P .. 'tmp')
   return { 'OK' }
-end
+end)
 
 -- reap: generation lane chunk pause least slack pause_max. Ends the period of a chunk, if it is over: who was not heard from in it nor in the one before
 -- is gone. `pause` is the longest that anybody of the chunk is told to stay silent from now on; nobody's period is shorter than what they
 -- were told. Times in ms.
-function F.reap(keys, args)
-  local P = prefix(keys)
-  local no = refusal(P, args[1])
-  if no then
-    return no
-  end
+define('reap', function(P, args)
   local now = clock(P)
   local lane = args[2]
   local chunk = args[3]
@@ -61,4 +51,4 @@ function F.reap(keys, args)
   call('DEL', P .. 'b:' .. lane .. ':' .. chunk .. ':' .. current)
   call('HSET', periods, chunk, current .. ':' .. int(next_end) .. ':' .. int(pause))
   return { 'OK', gone }
-end
+end)
