@@ -12,7 +12,7 @@ use mesh::tasks::Tasks;
 use mesh::{client, config::Secret, id};
 use uuid::Uuid;
 
-use crate::real::{MESH_TOKEN, RealMesh};
+use crate::real::{MESH_TOKEN, PATIENCE, RealMesh};
 
 pub(crate) struct Second {
     sagas: Sagas,
@@ -26,6 +26,8 @@ impl Second {
         let database = Database::connect(mesh.booking.url(), &options, &tasks)
             .await
             .unwrap();
+        // Its runner would take due sagas itself, now and then before the instance that is to be halted there.
+        let runner = Tasks::new();
         let peers = mesh.address("payment-svc").parse().unwrap();
         let peer = client::peer("booking-svc", &peers, &Secret::new(MESH_TOKEN)).unwrap();
         let sagas = Sagas::start(Parts {
@@ -35,9 +37,11 @@ impl Second {
             outbox: Waker::default(),
             timings: BookTimings::standard(),
             owner: format!("second {}", id::new()),
-            tasks,
+            tasks: runner.clone(),
             faults: Faults::none(),
         });
+        let left = runner.shutdown(PATIENCE).await;
+        assert!(left.is_empty(), "the second runner still runs: {left:?}");
         Self { sagas, database }
     }
 
