@@ -13,6 +13,13 @@ FROM inv_pool p LEFT JOIN (
     SELECT pool_id, sum(capacity + overbook - blocked) AS room, sum(sold) AS sold FROM inv_unit GROUP BY pool_id) u USING (pool_id)
 WHERE p.room <> coalesce(u.room, 0) OR p.sold <> coalesce(u.sold, 0)
 UNION ALL
+SELECT 'a grade counts what its units do', pool_id || '/' || grade,
+    format('room %s of %s, sold %s of %s', coalesce(g.room, 0), coalesce(u.room, 0), coalesce(g.sold, 0), coalesce(u.sold, 0))
+FROM inv_grade g FULL JOIN (
+    SELECT pool_id, grade, sum(capacity + overbook - blocked) AS room, sum(sold) AS sold FROM inv_unit GROUP BY pool_id, grade) u
+USING (pool_id, grade)
+WHERE (g.room, g.sold) IS DISTINCT FROM (u.room::bigint, u.sold::bigint)
+UNION ALL
 SELECT 'a pool counts the holds that were sold', p.pool_id::text, format('%s, holds %s', p.sales, coalesce(c.sales, 0))
 FROM inv_pool p LEFT JOIN (
     SELECT c.pool_id, count(DISTINCT c.hold_id) AS sales FROM claim c JOIN hold h USING (hold_id) WHERE h.state = 'CONFIRMED' GROUP BY c.pool_id) c

@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use mesh::clock;
 use proto::usher::booking::events::v1::{
-    BookingConfirmed, BookingFailed, BookingStarted, ConfirmedLine, InventoryLevel, ShowPublished,
+    BookingConfirmed, BookingFailed, BookingStarted, ConfirmedLine, GradeLevel, InventoryLevel,
+    ShowPublished,
 };
 use uuid::Uuid;
 
 use crate::domain::booking::Booking;
 use crate::domain::hold::Hold;
-use crate::domain::inventory::PoolLevel;
+use crate::domain::inventory::{self, PoolLevel};
 use crate::domain::show::Show;
 
 /// A booking was opened on `hold`.
@@ -68,7 +69,12 @@ fn show_ids(booking: &Booking) -> Vec<String> {
 
 /// How much is sold of a pool of a show with so many `pools`.
 #[must_use]
-pub fn level(level: &PoolLevel, pools: u32) -> InventoryLevel {
+pub fn level(level: &PoolLevel, grades: Vec<inventory::GradeLevel>, pools: u32) -> InventoryLevel {
+    let grades = grades.into_iter().map(|level| GradeLevel {
+        grade: level.grade,
+        room: level.room.unsigned_abs(),
+        sold: level.sold.unsigned_abs(),
+    });
     InventoryLevel {
         show_id: level.show_id.to_string(),
         pool_id: level.pool_id.to_string(),
@@ -77,6 +83,7 @@ pub fn level(level: &PoolLevel, pools: u32) -> InventoryLevel {
         sold: level.sold.unsigned_abs(),
         sales: level.sales.unsigned_abs(),
         pools,
+        grades: grades.collect(),
     }
 }
 

@@ -18,7 +18,7 @@ mod level;
 mod pass;
 
 pub use decide::decide;
-pub use level::{Passed, PoolLevel};
+pub use level::{GradeLevel, Passed, PoolLevel};
 pub use pass::{Pass, Place};
 
 /// The rules of a show's sale.

@@ -20,10 +20,12 @@ use crate::domain::hold::{MAX_LIFE_BEYOND_TTL, UnitKey};
 use crate::domain::inventory::{Cap, CapKey, Pool, ShowRules, Snapshot, Unit};
 
 mod burned;
+mod grade;
 mod level;
 mod write;
 
 pub use burned::{burn, burned};
+pub use grade::grades_of;
 pub use level::{level, pools_of};
 pub use write::write;
 

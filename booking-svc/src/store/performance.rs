@@ -43,7 +43,7 @@ impl PerformanceRow {
     }
 }
 
-/// Adds a performance: its pool, its prices and a copy of every unit of the hall.
+/// Adds a performance: its pool, its prices, a copy of every unit of the hall, and the counters of its grades.
 pub async fn insert(connection: &mut Connection, new: &Performance) -> QueryResult<()> {
     let layout_rev = column(new.layout_rev)?;
     diesel::sql_query(
@@ -86,6 +86,14 @@ pub async fn insert(connection: &mut Connection, new: &Performance) -> QueryResu
     diesel::sql_query(
         "INSERT INTO inv_unit (pool_id, ord, grade, exclusive, capacity)
          SELECT $1, ord, grade, kind = 'SEAT', capacity FROM hall_unit WHERE hall_id = $2",
+    )
+    .bind::<SqlUuid, _>(new.pool_id)
+    .bind::<SqlUuid, _>(new.spec.hall_id)
+    .execute(connection)
+    .await?;
+    diesel::sql_query(
+        "INSERT INTO inv_grade (pool_id, grade, room)
+         SELECT $1, grade, sum(capacity) FROM hall_unit WHERE hall_id = $2 GROUP BY grade",
     )
     .bind::<SqlUuid, _>(new.pool_id)
     .bind::<SqlUuid, _>(new.spec.hall_id)

@@ -19,7 +19,8 @@ use crate::world::{World, hold, submit};
 /// Takes every constraint away that stands behind the lock.
 const NO_WALLS: &str =
     "ALTER TABLE inv_unit DROP CONSTRAINT inv_unit_capacity; DROP INDEX claim_one_owner;
-     ALTER TABLE buyer_cap DROP CONSTRAINT buyer_cap_limit; ALTER TABLE inv_pool DROP CONSTRAINT inv_pool_level;";
+     ALTER TABLE buyer_cap DROP CONSTRAINT buyer_cap_limit; ALTER TABLE inv_pool DROP CONSTRAINT inv_pool_level; \
+     ALTER TABLE inv_grade DROP CONSTRAINT inv_grade_level;";
 
 /// Twelve instances with a buyer each fight for one seat, without the lock or the constraints as the arguments say. Answers what the
 /// audit found, how many got the seat, and how many were refused by a constraint.

@@ -20,6 +20,10 @@ use crate::world::{World, hold, submit};
 
 /// Places of each pool of the world.
 const ROOM: u64 = 15;
+/// Makes the first pool large: ten seats of grade R, and an area of grade S.
+const LARGE: &str = "UPDATE show SET units_per_buyer_max = 100; \
+     UPDATE inv_unit SET capacity = 1270 WHERE pool_id = id(1) AND ord = 10; UPDATE inv_pool SET room = 1280 WHERE pool_id = id(1); \
+     UPDATE inv_grade SET room = 1270 WHERE pool_id = id(1) AND grade = 'S'";
 /// Steps of a pool's room that are told.
 const STEPS: u64 = 64;
 
@@ -115,9 +119,7 @@ fn step(level: &InventoryLevel) -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_pool_tells_each_step_once_whoever_sells() {
     let world = World::new().await;
-    let large = "UPDATE show SET units_per_buyer_max = 100; UPDATE inv_unit SET capacity = 1270 WHERE pool_id = id(1) AND ord = 10; \
-         UPDATE inv_pool SET room = 1280 WHERE pool_id = id(1)";
-    world.storage.sql(large).await;
+    world.storage.sql(LARGE).await;
     let instances = [world.inventory(PoolLock::On), world.inventory(PoolLock::On)];
     // 640 of 1280 places: half of the steps. The first sale is alone, since the others share batches, which may pass several steps at once.
     let sale = |number: usize| {
@@ -197,6 +199,29 @@ async fn what_comes_back_is_told_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_end_and_the_return_of_a_grade_are_told_between_steps() {
+    let world = World::new().await;
+    world.storage.sql(LARGE).await;
+    let inventory = world.inventory(PoolLock::On);
+    sell(&world, &inventory, hold(id::new(), &[(1, 10, 1)])).await;
+    let seats: Vec<_> = (0..9).map(|seat| (1, seat, 1)).collect();
+    sell(&world, &inventory, hold(id::new(), &seats)).await;
+    assert_eq!(changed(&world.storage).await, [(1280, 1, 1)]);
+    let last = sell(&world, &inventory, hold(id::new(), &[(1, 9, 1)])).await;
+    take_back(&world, &last).await;
+    let told = world.storage.told::<InventoryChanged>().await;
+    let grades = told.into_iter().map(|told| {
+        let grades = told.level.unwrap().grades.into_iter();
+        let grades = grades.map(|grade| (grade.grade, grade.room, grade.sold));
+        grades.collect::<Vec<_>>()
+    });
+    let expected = [(0, 1), (10, 1), (9, 1)]
+        .map(|(r, s)| vec![("R".to_owned(), 10, r), ("S".to_owned(), 1270, s)]);
+    assert_eq!(grades.collect::<Vec<_>>(), expected);
+    assert_eq!(world.faults().await, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn pools_that_were_there_before_are_counted() {
     let world = World::new().await;
     let inventory = world.inventory(PoolLock::On);
@@ -213,13 +238,24 @@ async fn pools_that_were_there_before_are_counted() {
     let blocked = "UPDATE inv_unit SET overbook = 4, blocked = 1 WHERE pool_id = id(3) AND ord = 10; \
          DELETE FROM price WHERE performance_id = id(4); DELETE FROM inv_unit WHERE pool_id = id(4)";
     world.storage.sql(blocked).await;
-    let [down, up] = [
-        include_str!("../../migrations/2026-01-02-000008_count_pools/down.sql"),
-        include_str!("../../migrations/2026-01-02-000008_count_pools/up.sql"),
-    ];
-    world.storage.sql(down).await;
-    world.storage.sql(&format!("BEGIN; {up} COMMIT")).await;
+    for [down, up] in [
+        [
+            include_str!("../../migrations/2026-01-02-000008_count_pools/down.sql"),
+            include_str!("../../migrations/2026-01-02-000008_count_pools/up.sql"),
+        ],
+        [
+            include_str!("../../migrations/2026-01-02-000011_count_grades/down.sql"),
+            include_str!("../../migrations/2026-01-02-000011_count_grades/up.sql"),
+        ],
+    ] {
+        world.storage.sql(down).await;
+        world.storage.sql(&format!("BEGIN; {up} COMMIT")).await;
+    }
     let counted = "SELECT room || ' ' || sold || ' ' || sales AS t FROM inv_pool ORDER BY pool_id";
     let expected = ["15 5 2", "15 1 1", "18 0 0", "0 0 0"];
     assert_eq!(world.storage.lines(counted).await, expected);
+    let by_grade =
+        "SELECT concat_ws(' ', grade, room, sold) AS t FROM inv_grade ORDER BY pool_id, grade";
+    let expected = ["R 10 2", "S 5 3", "R 10 1", "S 5 0", "R 10 0", "S 8 0"];
+    assert_eq!(world.storage.lines(by_grade).await, expected);
 }

@@ -21,6 +21,7 @@ const WORLD: &str = "
     INSERT INTO show VALUES (id(1), id(9), 'Hamlet', '{}', '', '', '', 'KRW', now() - interval '1 day', now() + interval '1 day', 4, 300, 'PUBLISHED', 1);
     INSERT INTO inv_pool SELECT id(n), 'PERFORMANCE', id(n), id(1), 0, 1, 'OPEN', 15 FROM generate_series(1, 4) n;
     INSERT INTO inv_unit SELECT id(p), ord, grade, kind = 'SEAT', capacity FROM generate_series(1, 4) p, hall_unit;
+    INSERT INTO inv_grade SELECT pool_id, grade, sum(capacity) FROM inv_unit GROUP BY 1, 2;
     INSERT INTO performance SELECT id(n), id(1), id(1), 1, id(n), now() + interval '2 days', now() + interval '3 days', 'SCHEDULED' FROM generate_series(1, 4) n;
     INSERT INTO price SELECT id(n), g, 1000, 'KRW' FROM generate_series(1, 4) n, unnest(ARRAY['R', 'S']) g;
 ";
@@ -69,6 +70,10 @@ impl World {
               FROM inv_pool p, LATERAL (SELECT sum(capacity) AS room, sum(sold) AS sold, (SELECT count(DISTINCT hold_id) FROM claim c
                 WHERE c.pool_id = p.pool_id AND c.state = 'SOLD') AS sales FROM inv_unit u WHERE u.pool_id = p.pool_id) u
               WHERE (p.room, p.sold, p.sales) IS DISTINCT FROM (u.room, u.sold, u.sales)
+            UNION ALL
+            SELECT format('grade %s/%s room %s sold %s of %s', pool_id, grade, g.room, g.sold, u)
+              FROM inv_grade g FULL JOIN (SELECT pool_id, grade, sum(capacity) AS room, sum(sold) AS sold FROM inv_unit GROUP BY 1, 2) u
+              USING (pool_id, grade) WHERE (g.room, g.sold) IS DISTINCT FROM (u.room, u.sold)
             UNION ALL
             SELECT format('cap of %s is %s, claims %s', b.buyer, b.taken, coalesce(c.n, 0)) FROM buyer_cap b LEFT JOIN
               (SELECT h.account_id::text AS buyer, sum(quantity) AS n FROM claim c JOIN hold h USING (hold_id)

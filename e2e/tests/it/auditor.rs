@@ -7,7 +7,7 @@ use mesh::identity::Role;
 /// A contradiction, made past every constraint, and the rule that it breaks.
 type Planted = (&'static str, &'static str);
 
-const IN_BOOKING: [Planted; 15] = [
+const IN_BOOKING: [Planted; 16] = [
     (
         "a unit counts what its claims hold",
         "UPDATE inv_unit SET held = held + 1 WHERE ord = 9",
@@ -19,6 +19,10 @@ const IN_BOOKING: [Planted; 15] = [
     (
         "a pool counts what its units do",
         "UPDATE inv_pool SET sold = sold - 1 WHERE sold > 0",
+    ),
+    (
+        "a grade counts what its units do",
+        "UPDATE inv_grade SET sold = sold - 1 WHERE sold > 0",
     ),
     (
         "a pool counts the holds that were sold",
@@ -142,7 +146,7 @@ async fn every_rule_finds_its_contradiction() {
     mesh.kill("booking-svc");
     mesh.kill("payment-svc");
     for (storage, file, planted, rules) in [
-        (&mesh.booking, BOOKING, &IN_BOOKING[..], 14),
+        (&mesh.booking, BOOKING, &IN_BOOKING[..], 15),
         (&mesh.payment, PAYMENT, &IN_PAYMENT[..], 8),
     ] {
         assert_eq!(

@@ -25,9 +25,12 @@ pub async fn tell(connection: &mut Connection, passed: &[(PoolLevel, Passed)]) -
     }
     let shows: BTreeSet<Uuid> = passed.iter().map(|(level, _)| level.show_id).collect();
     let pools = store::pools_of(connection, &shows).await?;
+    let told = passed.iter().map(|(level, _)| level.pool_id).collect();
+    let mut grades = store::grades_of(connection, &told).await?;
     for (level, passed) in passed {
         let pools = pools.get(&level.show_id).copied().unwrap_or_default();
-        let (pool_id, level) = (level.pool_id, Some(publish::level(level, pools)));
+        let grades = grades.remove(&level.pool_id).unwrap_or_default();
+        let (pool_id, level) = (level.pool_id, Some(publish::level(level, grades, pools)));
         match passed {
             Passed::Step => outbox::append(connection, &InventoryChanged { level }, pool_id).await,
             Passed::SoldOut => {

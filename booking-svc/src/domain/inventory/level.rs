@@ -23,10 +23,21 @@ pub struct PoolLevel {
     pub sales: i64,
 }
 
+/// How much of a grade of a pool is sold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GradeLevel {
+    /// Grade.
+    pub grade: String,
+    /// Places that can be held or sold.
+    pub room: i64,
+    /// Places sold.
+    pub sold: i64,
+}
+
 /// What a pool passed by a change of what is sold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Passed {
-    /// A step of its room.
+    /// A step of its room, or the last place of a grade went or came back.
     Step,
     /// The last place went.
     SoldOut,
@@ -35,9 +46,9 @@ pub enum Passed {
 }
 
 impl PoolLevel {
-    /// What it passed since `sold_before` places were sold.
+    /// What it passed since `sold_before` places were sold; `grade_turned`: of a grade the last place went meanwhile, or came back.
     #[must_use]
-    pub fn passed(&self, sold_before: i64) -> Option<Passed> {
+    pub fn passed(&self, sold_before: i64, grade_turned: bool) -> Option<Passed> {
         let (before, left) = (self.room - sold_before, self.room - self.sold);
         match (before == 0, left == 0) {
             (true, true) => None,
@@ -45,7 +56,7 @@ impl PoolLevel {
             (true, false) => Some(Passed::Returned),
             (false, false) => {
                 let step = |left: i64| left * STEPS / self.room;
-                (step(before) != step(left)).then_some(Passed::Step)
+                (grade_turned || step(before) != step(left)).then_some(Passed::Step)
             }
         }
     }
@@ -64,7 +75,7 @@ mod tests {
             sold,
             sales: 1,
         };
-        level.passed(before)
+        level.passed(before, false)
     }
 
     #[test]

@@ -11,6 +11,7 @@ use diesel_async::RunQueryDsl;
 use mesh::pg::Connection;
 use uuid::Uuid;
 
+use super::grade;
 use super::level::LevelRow;
 use crate::domain::hold::{Hold, UnitKey};
 use crate::domain::inventory::{CapKey, Change, Passed, PoolLevel, Snapshot};
@@ -45,8 +46,9 @@ pub async fn write(
     insert_claims(connection, &made).await?;
     update_caps(connection, before, after).await?;
     update_units(connection, before, after).await?;
+    let turned = grade::update(connection, before, after).await?;
     let pools = changes.iter().flat_map(|change| change.hold.pool_ids());
-    update_pools(connection, before, after, &pools.collect()).await
+    update_pools(connection, before, after, &pools.collect(), &turned).await
 }
 
 async fn insert_holds(connection: &mut Connection, holds: &[&Hold]) -> QueryResult<()> {
@@ -220,6 +222,7 @@ async fn update_pools(
     before: &Snapshot,
     after: &Snapshot,
     pools: &BTreeSet<Uuid>,
+    turned: &BTreeSet<Uuid>,
 ) -> QueryResult<Vec<(PoolLevel, Passed)>> {
     let counters = |snapshot: &Snapshot, pool_id: &Uuid| {
         let pool = snapshot.pools.get(pool_id);
@@ -245,7 +248,8 @@ async fn update_pools(
     levels.sort_by_key(|level| level.pool_id);
     let passed = levels.into_iter().filter_map(|level| {
         let (sold, _) = moved.get(&level.pool_id)?;
-        Some((level, level.passed(level.sold - sold)?))
+        let turned = turned.contains(&level.pool_id);
+        Some((level, level.passed(level.sold - sold, turned)?))
     });
     Ok(passed.collect())
 }

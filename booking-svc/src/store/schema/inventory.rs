@@ -27,6 +27,20 @@ diesel::table! {
 }
 
 diesel::table! {
+    /// How much of each grade of a pool is sold. Every change holds the lock of the pool's row.
+    inv_grade (pool_id, grade) {
+        /// Pool.
+        pool_id -> Uuid,
+        /// Grade of its units.
+        grade -> Text,
+        /// Places that can be held or sold: capacity and overbook without blocked, over its units of this grade.
+        room -> BigInt,
+        /// Sum of sold over them.
+        sold -> BigInt,
+    }
+}
+
+diesel::table! {
     /// Counters of one seat or area in one pool. Every change holds the lock of the pool's row.
     inv_unit (pool_id, ord) {
         /// Pool.

@@ -16,6 +16,7 @@ const WORLD: &str = "
     INSERT INTO show VALUES (id(1), id(9), 'Hamlet', '{}', '', '', '', 'KRW', '2026-01-01Z', '2026-02-01Z', 4, 300, 'DRAFT', 1);
     INSERT INTO inv_pool VALUES (id(1), 'PERFORMANCE', id(1), id(1), 0, 1, 'OPEN', 52);
     INSERT INTO inv_unit VALUES (id(1), 0, 'R', true, 1), (id(1), 1, 'R', true, 1), (id(1), 2, 'S', false, 50);
+    INSERT INTO inv_grade VALUES (id(1), 'R', 2), (id(1), 'S', 50);
     INSERT INTO performance VALUES (id(1), id(1), id(1), 1, id(1), '2026-03-01Z', '2026-03-02Z', 'SCHEDULED');
     INSERT INTO price VALUES (id(1), 'R', 0, 'KRW');
     INSERT INTO hold VALUES
@@ -79,6 +80,11 @@ const WALLS: &[(&str, &str)] = &[
     ),
     ("inv_pool_state", "UPDATE inv_pool SET state = 'AJAR'"),
     ("inv_pool_level", "UPDATE inv_pool SET sold = 53, sales = 1"),
+    (
+        "inv_grade_level",
+        "UPDATE inv_grade SET sold = 3 WHERE grade = 'R'",
+    ),
+    ("inv_grade_level", "UPDATE inv_grade SET sold = -1"),
     (
         "inv_pool_level",
         "UPDATE inv_pool SET sold = -1, sales = -1",
@@ -209,6 +215,7 @@ const DOORS: &[&str] = &[
     "UPDATE inv_pool SET sold = 52, sales = 52",
     "INSERT INTO burned_place VALUES (id(1), 1, 0, 8, id(1)), (id(1), 1, 1, 7, id(1)), (id(1), 2, 0, 7, id(1))",
     "UPDATE inv_pool SET sold = 52, sales = 0",
+    "UPDATE inv_grade SET sold = room",
     "UPDATE booking SET state = 'FAILED', failure_reason = 'ABANDONED'; INSERT INTO booking SELECT id(2), account_id, hold_id, id(2), '', 'PROCESSING', method, id(2), 0, 'KRW', NULL, NULL, NULL, create_time, 1, create_time FROM booking",
     "UPDATE ticket SET state = 'VOID'; INSERT INTO ticket VALUES (id(2), id(1), 0, 0, 1, id(7), id(1), id(1), 0, true, 'ACTIVE', 1, 'other')",
     "INSERT INTO saga_event VALUES (id(1), 1, 'open', 'ADMIN', 1, 0), (id(1), 2, 'open', 'ADMIN', 1, 0)",
