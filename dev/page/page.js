@@ -525,6 +525,7 @@ const ENDS = {
   ENDED: ["You are not in line any more", "You left, or your turn was used. Joining gives a new place.", "Join again", join],
   CLOSED: ["The waiting room is closed", "The sale of this room is over, or it takes nobody any more."],
   SOLD_OUT: ["Everything is sold", "Nobody joins the line now. If something is returned, it opens again.", "Ask again", join],
+  GRADES_SOLD_OUT: ["What you want is sold", "Other places are left. You have no place in the line; joining gives one.", "Join for what is left", join],
   OVERLOADED: ["Too many people wait", "Far more people wait already than there is left for. You have no place; join again later.", "Try again", join],
 };
 
@@ -605,6 +606,7 @@ function showRemarks(place) {
   if (place.paused) remarks.push("Admission is stopped for now; places are kept.");
   if (place.openTime) remarks.push(`Admission starts ${new Date(place.openTime).toLocaleString()}.`);
   if (place.unlikely) remarks.push("More people stand in front of you than what is left will serve, unless many give up.");
+  if (place.soldOutGrades?.length && place.state !== "PLACE_STATE_SOLD_OUT") remarks.push(`Sold out: ${place.soldOutGrades.join(", ")}. Other places are left.`);
   if (place.state === "PLACE_STATE_SOLD_OUT") remarks.push("Everything is sold. You keep your place: what is returned is offered in order.");
   $("remarks").replaceChildren(...remarks.map((remark) => item(remark)));
 }

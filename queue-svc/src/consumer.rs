@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::app::follow;
 use crate::domain::plan::Plan;
-use crate::domain::stock::Level;
+use crate::domain::stock::{Grades, Level};
 
 /// Queue of what happens to shows.
 pub const SHOWS: &str = "queue-svc.shows";
@@ -90,6 +90,13 @@ fn read(level: &InventoryLevel) -> Result<Level, Poison> {
     let count = |count: u64| {
         i64::try_from(count).map_err(|_| Poison::new(format!("it counts {count} places")))
     };
+    let mut grades = Grades::default();
+    for grade in &level.grades {
+        grades.all.push(grade.grade.clone());
+        if grade.sold >= grade.room {
+            grades.sold_out.push(grade.grade.clone());
+        }
+    }
     Ok(Level {
         pool_id: uuid(&level.pool_id)?,
         show_id: uuid(&level.show_id)?,
@@ -101,6 +108,7 @@ fn read(level: &InventoryLevel) -> Result<Level, Poison> {
             .ok()
             .filter(|pools| *pools > 0)
             .ok_or_else(|| Poison::new(format!("its show has {} pools", level.pools)))?,
+        grades,
     })
 }
 

@@ -241,6 +241,8 @@ impl Rooms {
     async fn look(&self) -> Result<(), TxError<Infallible>> {
         let database = self.inner.parts.database.background();
         let (now, known) = (mesh::clock::now(), self.all());
+        let stamp = |show_id: &Uuid| Some((*show_id, self.known(*show_id)?.stock()?.stamp));
+        let stamps: HashMap<Uuid, i64> = known.iter().filter_map(stamp).collect();
         let since = now - AFTER_CLOSE;
         let room_for = ROOMS_MAX.saturating_sub(i64::try_from(known.len()).unwrap_or(i64::MAX));
         let read = async move |connection: &mut Connection| {
@@ -249,9 +251,14 @@ impl Rooms {
             rooms.extend(new);
             let shows: Vec<Uuid> = rooms.iter().map(|room| room.show_id).collect();
             let stocks = store::stock::of(connection, &shows).await?;
-            Ok((rooms, stocks))
+            let mut changed = shows;
+            changed.retain(|show_id| {
+                stocks.get(show_id).map(|stock| stock.stamp) != stamps.get(show_id).copied()
+            });
+            let grades = store::stock::grades(connection, &changed).await?;
+            Ok((rooms, stocks, grades))
         };
-        let (rooms, mut stocks) = database.read(read).await?;
+        let (rooms, mut stocks, mut grades) = database.read(read).await?;
         let full = i64::try_from(rooms.len()).is_ok_and(|count| count >= ROOMS_MAX);
         if full != self.inner.full.swap(full, Ordering::Relaxed) && full {
             warn!(
@@ -264,7 +271,8 @@ impl Rooms {
                 opened.push(room.show_id);
             }
             let stock = stocks.remove(&room.show_id);
-            self.apply(room).set_stock(stock);
+            let grades = grades.remove(&room.show_id);
+            self.apply(room).set_stock(stock, grades);
         }
         self.gauge();
         self.give_up(now);

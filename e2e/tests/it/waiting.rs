@@ -297,7 +297,16 @@ async fn a_sale_ends_the_session_of_its_buyer_and_a_sold_out_show_takes_nobody()
     })
     .await;
     let late = mesh.person(&[Role::User]);
-    let join = step(sale.show_id, "join", &late, &json!({}));
+    let wish = step(
+        sale.show_id,
+        "join",
+        &late,
+        &json!({"grades": ["R", "Box"]}),
+    );
+    let refused = mesh.rest.send(&wish).await.unwrap();
+    assert_eq!(refused.reason(), "INVALID_REQUEST", "{}", refused.text);
+    assert!(refused.text.contains("grades[1]"), "{}", refused.text);
+    let join = step(sale.show_id, "join", &late, &json!({"grades": ["R"]}));
     until("nobody joins any more", async || {
         let answer = mesh.rest.send(&join).await.ok()?;
         (answer.at("/place/state") == "PLACE_STATE_SOLD_OUT").then_some(())

@@ -34,6 +34,8 @@ pub struct Answer {
     pub open_time: Option<DateTime<Utc>>,
     /// Admissions a second that the room allows.
     pub rate: u32,
+    /// Grades of which nothing is left.
+    pub sold_out_grades: Vec<String>,
 }
 
 /// Where somebody stands.
@@ -77,6 +79,8 @@ pub enum Place {
     Closed,
     /// No place: everything is sold.
     SoldOut,
+    /// No place: every grade that was wanted is sold.
+    GradesSoldOut,
     /// No place: far more people wait than there is left for.
     Overloaded,
     /// A newer stream watches.
@@ -115,6 +119,9 @@ pub enum Refusal {
     /// Nothing to claim.
     #[error("it is not this ticket's turn")]
     NoOffer,
+    /// Grades that the show does not have, by their number in the request, and those that it has.
+    #[error("the show has no such grade")]
+    Grades(Vec<usize>, Vec<String>),
     /// No invitation of theirs.
     #[error("the invitation is unknown, or somebody else's")]
     Invitation,

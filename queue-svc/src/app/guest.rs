@@ -152,6 +152,7 @@ impl Guest {
             paused: self.phase == Phase::Paused,
             open_time: self.room.plan.open_time.filter(|time| *time > self.now),
             rate: self.room.plan.rate,
+            sold_out_grades: self.live.grades().sold_out.clone(),
         }
     }
 }

@@ -25,6 +25,19 @@ struct Held {
     spot: Spot,
 }
 
+/// What somebody says who comes to the door.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Knock<'k> {
+    /// Ticket of before.
+    pub ticket: Option<&'k str>,
+    /// Position that was shown last; 0: none.
+    pub shown: u64,
+    /// Invitation to another lane.
+    pub invitation: Option<&'k str>,
+    /// Grades that are wanted; none: any.
+    pub grades: &'k [String],
+}
+
 /// The use cases of people. Clones share everything.
 #[derive(Clone, Debug)]
 pub struct Waiting {
@@ -69,17 +82,21 @@ impl Waiting {
         Ok(Held { ticket, spot })
     }
 
-    /// Gives a place, or tells the one there is. `shown` is the position that was shown last.
+    /// Gives a place, or tells the one there is.
     pub async fn join(
         &self,
         show_id: Uuid,
         account_id: Uuid,
-        ticket: Option<&str>,
-        shown: u64,
-        invitation: Option<&str>,
+        knock: Knock<'_>,
     ) -> Result<Answer, Refusal> {
         let guest = self.guest(show_id, account_id).await?;
-        let ticket = ticket.map(|text| self.ticket(&guest, text)).transpose()?;
+        let ticket = knock.ticket.map(|text| self.ticket(&guest, text));
+        let ticket = ticket.transpose()?;
+        let grades = guest.live.grades();
+        let strangers = grades.strangers(knock.grades);
+        if !strangers.is_empty() {
+            return Err(Refusal::Grades(strangers, grades.all.clone()));
+        }
         // An operator may have put off a room that people had joined already; before that nobody has a place to tell.
         let early = guest.phase == Phase::NotYetOpen
             && ticket.is_none()
@@ -92,10 +109,19 @@ impl Waiting {
         if guest.is_sold_out() && ticket.is_none() && guest.live.is_idle() {
             return Ok(guest.answer(Place::SoldOut, None, 1));
         }
+        // Nobody waits for what is gone. Whoever has a place without a ticket at hand asks without grades.
+        if ticket.is_none() && grades.are_gone(knock.grades) {
+            let place = if guest.is_sold_out() {
+                Place::SoldOut
+            } else {
+                Place::GradesSoldOut
+            };
+            return Ok(guest.answer(place, None, 1));
+        }
         if guest.room.is_drawing(guest.now) || guest.is_behind() {
             return Err(Refusal::soon());
         }
-        let lane = match invitation {
+        let lane = match knock.invitation {
             Some(code) => self.invited(&guest, code).await?,
             None => Lane::General,
         };
@@ -111,7 +137,7 @@ impl Waiting {
         let (told, generation) = guest.live.join(joiner).await?;
         // What was shown of another place says nothing about this one.
         let same = ticket.is_some_and(|held| told.spot == Some(held.spot));
-        let shown = if same { shown } else { 0 };
+        let shown = if same { knock.shown } else { 0 };
         self.tell(&guest, (told, generation), None, shown).await
     }
 

@@ -8,7 +8,7 @@ const PLACES_OF_A_BUYER: u64 = 2;
 const SALES_KNOWN: u64 = 20;
 
 /// How much of a pool is sold, as its owner told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Level {
     /// Pool.
     pub pool_id: Uuid,
@@ -24,6 +24,36 @@ pub struct Level {
     pub sales: i64,
     /// Pools of the show.
     pub pools: i32,
+    /// Grades of the pool.
+    pub grades: Grades,
+}
+
+/// Grades of a pool or of a show, by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Grades {
+    /// All of them; none while they are not known.
+    pub all: Vec<String>,
+    /// Those of which nothing is left.
+    pub sold_out: Vec<String>,
+}
+
+impl Grades {
+    /// Which of the `wanted` ones there are none of, by their number in the list.
+    #[must_use]
+    pub fn strangers(&self, wanted: &[String]) -> Vec<usize> {
+        if self.all.is_empty() {
+            return Vec::new();
+        }
+        let strange = wanted.iter().enumerate();
+        let strange = strange.filter(|(_, grade)| !self.all.contains(grade));
+        strange.map(|(number, _)| number).collect()
+    }
+
+    /// Whether somebody wants some of them, and nothing is left of any.
+    #[must_use]
+    pub fn are_gone(&self, wanted: &[String]) -> bool {
+        !wanted.is_empty() && wanted.iter().all(|grade| self.sold_out.contains(grade))
+    }
 }
 
 /// What is left of a show, over all of its pools.
@@ -35,6 +65,8 @@ pub struct Stock {
     pub sold: u64,
     /// Holds that became sales.
     pub sales: u64,
+    /// Another one whenever a pool told something new.
+    pub stamp: i64,
 }
 
 impl Stock {
@@ -79,6 +111,7 @@ mod tests {
             left: 100,
             sold: 0,
             sales: 0,
+            stamp: 0,
         };
         // Two places a buyer: 50 are served, and half as many again may give up.
         assert!(!early.is_beyond(75) && early.is_beyond(76));
@@ -86,6 +119,7 @@ mod tests {
             left: 100,
             sold: 400,
             sales: 100,
+            stamp: 0,
         };
         assert!(!known.is_beyond(37) && known.is_beyond(38));
         assert_eq!(known.waiting_max(10), 1_000);
@@ -93,10 +127,31 @@ mod tests {
         assert!(none.is_sold_out() && none.is_beyond(1) && none.waiting_max(10) == 0);
     }
 
+    #[test]
+    fn grades_are_gone_when_nothing_is_left_of_any_that_is_wanted() {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let grades = Grades {
+            all: names(&["A", "B", "C"]),
+            sold_out: names(&["A", "B"]),
+        };
+        for (wanted, gone, strange) in [
+            (vec![], false, vec![]),
+            (names(&["A"]), true, vec![]),
+            (names(&["B", "A"]), true, vec![]),
+            (names(&["A", "C"]), false, vec![]),
+            (names(&["A", "a", "D"]), false, vec![1, 2]),
+        ] {
+            assert_eq!(grades.are_gone(&wanted), gone, "{wanted:?}");
+            assert_eq!(grades.strangers(&wanted), strange, "{wanted:?}");
+            let unknown = Grades::default();
+            assert!(!unknown.are_gone(&wanted) && unknown.strangers(&wanted).is_empty());
+        }
+    }
+
     proptest! {
         #[test]
         fn whoever_stands_behind_somebody_who_is_beyond_is_so_too(left: u64, sold: u64, sales: u64, position: u64, behind: u64) {
-            let stock = Stock { left, sold, sales };
+            let stock = Stock { left, sold, sales, stamp: 0 };
             let further = position.saturating_add(behind);
             prop_assert!(!stock.is_beyond(position) || stock.is_beyond(further));
             prop_assert!(stock.waiting_max(1) <= stock.waiting_max(1_000));

@@ -19,6 +19,9 @@ use crate::rooms::Live;
 
 /// Longest reason in the audit log, in characters.
 const REASON_MAX: usize = 200;
+/// Grades that one request may name: as many as a hall has at most.
+const GRADES_MAX: usize = 100;
+
 pub(super) fn id(wrong: &mut Violations, field: &str, text: &str) -> Option<Uuid> {
     let id = mesh::id::parse(text);
     if id.is_none() {
@@ -31,6 +34,15 @@ pub(super) fn show(text: &str) -> Result<Uuid, Status> {
     let mut wrong = Violations::new();
     let id = id(&mut wrong, "show_id", text);
     wrong.finish(&INVALID_REQUEST, id)
+}
+
+/// The grades that somebody wants.
+pub(super) fn grades(wanted: &[String]) -> Result<&[String], Status> {
+    let mut wrong = Violations::new();
+    if wanted.len() > GRADES_MAX {
+        wrong.add("grades", format!("names at most {GRADES_MAX} grades"));
+    }
+    wrong.finish(&INVALID_REQUEST, Some(wanted))
 }
 
 pub(super) fn reason(wrong: &mut Violations, text: &str) -> Option<String> {
@@ -191,6 +203,7 @@ pub(super) fn stats(live: &Live) -> Result<pb::RoomStats, Status> {
         recover_time: (hold > now).then(|| to_timestamp(hold)),
         read_time: Some(to_timestamp(now)),
         places_left: live.stock().map(|stock| stock.left),
+        sold_out_grades: live.grades().sold_out.clone(),
     })
 }
 
@@ -201,6 +214,7 @@ pub(super) fn place(answer: Answer) -> pb::Place {
         paused: answer.paused,
         open_time: answer.open_time.map(to_timestamp),
         ticket: answer.ticket.unwrap_or_default(),
+        sold_out_grades: answer.sold_out_grades,
         ..pb::Place::default()
     };
     if let Some(spot) = answer.spot {
@@ -247,6 +261,7 @@ pub(super) fn place(answer: Answer) -> pb::Place {
         Place::NotYetOpen => place.set_state(pb::PlaceState::NotYetOpen),
         Place::Closed => place.set_state(pb::PlaceState::Closed),
         Place::SoldOut => place.set_state(pb::PlaceState::SoldOut),
+        Place::GradesSoldOut => place.set_state(pb::PlaceState::GradesSoldOut),
         Place::Overloaded => place.set_state(pb::PlaceState::Overloaded),
         Place::TakenOver => place.set_state(pb::PlaceState::TakenOver),
     }

@@ -12,7 +12,7 @@ use tonic::{Request, Response, Status};
 
 use super::{account, convert, status};
 use crate::app::answer::{Answer, Refusal};
-use crate::app::wait::Waiting;
+use crate::app::wait::{Knock, Waiting};
 use crate::app::watch::Watching;
 
 /// Answers QueueService.
@@ -22,6 +22,11 @@ pub struct QueueApi {
     pub waiting: Waiting,
     /// Streams of them.
     pub watching: Watching,
+}
+
+/// A field that was set.
+fn given(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
 }
 
 /// What a use case told, as an answer.
@@ -41,19 +46,14 @@ impl QueueService for QueueApi {
         let account = account(&request)?;
         let asked = request.get_ref();
         let show_id = convert::show(&asked.show_id)?;
-        let ticket = Some(asked.ticket.as_str()).filter(|ticket| !ticket.is_empty());
-        let invitation = Some(asked.invitation.as_str()).filter(|code| !code.is_empty());
-        let joined = self
-            .waiting
-            .join(
-                show_id,
-                account.account_id,
-                ticket,
-                asked.shown_position,
-                invitation,
-            )
-            .await;
-        let place = placed(joined)?;
+        let knock = Knock {
+            ticket: given(&asked.ticket),
+            shown: asked.shown_position,
+            invitation: given(&asked.invitation),
+            grades: convert::grades(&asked.grades)?,
+        };
+        let joined = self.waiting.join(show_id, account.account_id, knock);
+        let place = placed(joined.await)?;
         Ok(Response::new(pb::JoinResponse { place }))
     }
 

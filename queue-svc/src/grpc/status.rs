@@ -4,7 +4,9 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use mesh::pg::TxError;
-use mesh::status::{OVERLOADED, REQUEST_ID_REUSED, REQUEST_IN_PROGRESS, Reason};
+use mesh::status::{
+    INVALID_REQUEST, OVERLOADED, REQUEST_ID_REUSED, REQUEST_IN_PROGRESS, Reason, Violations,
+};
 use tonic::{Code, Status};
 
 use crate::app::{answer, manage};
@@ -142,6 +144,14 @@ pub(super) fn waiting(refusal: &answer::Refusal) -> Status {
         Refusal::Reset => QUEUE_RESET.refuse(text).into(),
         Refusal::NoOffer => NO_OFFER.refuse(text).into(),
         Refusal::Over => ROOM_CLOSED.refuse(text).into(),
+        Refusal::Grades(strange, known) => {
+            let mut wrong = Violations::new();
+            for number in strange {
+                let remedy = format!("is no grade of this show; it has {}", known.join(", "));
+                wrong.add(format!("grades[{number}]"), remedy);
+            }
+            wrong.refuse(&INVALID_REQUEST)
+        }
         Refusal::Invitation => INVITATION_NOT_VALID.refuse(text).into(),
         Refusal::Crowded => OVERLOADED
             .refuse(text)

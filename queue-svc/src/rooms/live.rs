@@ -16,7 +16,7 @@ use crate::domain::draw::Ranks;
 use crate::domain::lane::Spot;
 use crate::domain::pace::Speed;
 use crate::domain::room::{Phase, Room};
-use crate::domain::stock::Stock;
+use crate::domain::stock::{Grades, Stock};
 use crate::line::view::View;
 use crate::line::{Joiner, Line, LineError, Told};
 
@@ -26,7 +26,7 @@ pub struct Live {
     room: RwLock<Arc<Room>>,
     view: RwLock<Arc<View>>,
     speed: Mutex<Speed>,
-    stock: Mutex<Option<Stock>>,
+    stock: Mutex<Option<(Stock, Arc<Grades>)>>,
     ranks: OnceLock<Ranks>,
     pub(super) beats: Beats,
     joins: Joins,
@@ -87,11 +87,24 @@ impl Live {
     /// What is left of the show, as it was heard a second ago; `None` while not all is known of it.
     #[must_use]
     pub fn stock(&self) -> Option<Stock> {
-        *self.stock.lock().unwrap_or_else(PoisonError::into_inner)
+        let known = self.stock.lock().unwrap_or_else(PoisonError::into_inner);
+        known.as_ref().map(|(stock, _)| *stock)
     }
 
-    pub(super) fn set_stock(&self, stock: Option<Stock>) {
-        *self.stock.lock().unwrap_or_else(PoisonError::into_inner) = stock;
+    /// Grades of the show; none while not all is known of it.
+    #[must_use]
+    pub fn grades(&self) -> Arc<Grades> {
+        let known = self.stock.lock().unwrap_or_else(PoisonError::into_inner);
+        let grades = known.as_ref().map(|(_, grades)| Arc::clone(grades));
+        grades.unwrap_or_default()
+    }
+
+    /// Takes in what is left; without `grades` they are what they were. A line that was just begun anew has none yet: it waits for the next.
+    pub(super) fn set_stock(&self, stock: Option<Stock>, grades: Option<Grades>) {
+        let mut known = self.stock.lock().unwrap_or_else(PoisonError::into_inner);
+        let grades = grades.map(Arc::new);
+        let grades = grades.or_else(|| known.take().map(|(_, grades)| grades));
+        *known = stock.zip(grades);
     }
 
     /// The ranks of the entries of a draw that began, once they were computed.

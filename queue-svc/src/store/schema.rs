@@ -70,6 +70,8 @@ diesel::table! {
         sold -> BigInt,
         sales -> BigInt,
         pools -> Integer,
+        grades -> Array<Text>,
+        sold_out_grades -> Array<Text>,
     }
 }
 

@@ -4,12 +4,13 @@ use chrono::{DateTime, Utc};
 use mesh::clock::to_timestamp;
 use mesh::identity::Role;
 use proto::usher::booking::events::v1::{
-    BookingConfirmed, BookingFailed, InventoryChanged, InventoryLevel, InventoryReturned,
-    InventorySoldOut, ShowPublished,
+    BookingConfirmed, BookingFailed, GradeLevel, InventoryChanged, InventoryLevel,
+    InventoryReturned, InventorySoldOut, ShowPublished,
 };
 use proto::usher::queue::v1 as pb;
 use proto::usher::queue::v1::{PlaceState, RoomPhase};
 use tonic::Status;
+use tonic_types::StatusExt;
 use uuid::Uuid;
 
 use crate::service::{Home, Instance, reason, settings, until};
@@ -35,6 +36,7 @@ fn level(show_id: Uuid, pool: u128, version: u64, room: u64, sold: u64) -> Optio
         sold,
         sales: sold,
         pools: 2,
+        grades: Vec::new(),
     })
 }
 
@@ -257,6 +259,127 @@ async fn people_hear_that_too_many_stand_in_front_and_far_too_many_may_not_join(
     instance.stop().await;
 }
 
+/// A pool of two of a show that has ten places of R and ten of S.
+fn graded(show_id: Uuid, pool: u128, version: u64, sold: [u64; 2]) -> InventoryChanged {
+    let grades = ["R", "S"].into_iter().zip(sold);
+    let grades = grades.map(|(grade, sold)| GradeLevel {
+        grade: grade.to_owned(),
+        room: 10,
+        sold,
+    });
+    let level = level(show_id, pool, version, 20, sold.iter().sum());
+    InventoryChanged {
+        level: level.map(|level| InventoryLevel {
+            grades: grades.collect(),
+            ..level
+        }),
+    }
+}
+
+fn wanting(grades: &[&str]) -> pb::JoinRequest {
+    pb::JoinRequest {
+        grades: grades.iter().map(|grade| (*grade).to_owned()).collect(),
+        ..pb::JoinRequest::default()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_joins_for_grades_that_are_gone() {
+    let home = Home::listening().await;
+    let instance = home.start().await;
+    let show_id = instance.room(&home, settings(1)).await;
+    instance.enter(&home, show_id, mesh::id::new()).await;
+    let ask = async |account_id, grades: &[&str]| {
+        let joined = instance.join_with(&home, show_id, account_id, wanting(grades));
+        joined.await
+    };
+    // While not all is known, nobody is refused for what they want.
+    home.publish(&graded(show_id, 1, 1, [10, 0])).await;
+    let waiter = mesh::id::new();
+    let waiting = ask(waiter, &["R"]).await.unwrap();
+    assert_eq!(waiting.state(), PlaceState::Waiting);
+    // Of a pool from before grades were told nobody knows what is left in it.
+    home.publish(&InventoryChanged {
+        level: level(show_id, 2, 1, 20, 10),
+    })
+    .await;
+    until("what is left is known", async || {
+        let stats = instance.stats(&home, show_id).await;
+        (stats.places_left == Some(20)).then_some(())
+    })
+    .await;
+    let place = ask(mesh::id::new(), &["R"]).await.unwrap();
+    assert_eq!(place.state(), PlaceState::Waiting);
+    assert!(place.sold_out_grades.is_empty());
+
+    home.publish(&graded(show_id, 2, 2, [10, 9])).await;
+    let told = until("whoever waits hears what is gone", async || {
+        let place = instance.poll(&home, show_id, waiter, &waiting.ticket).await;
+        place.ok().filter(|place| !place.sold_out_grades.is_empty())
+    })
+    .await;
+    assert_eq!(
+        (told.state(), told.sold_out_grades),
+        (PlaceState::Waiting, vec!["R".to_owned()])
+    );
+    let late = ask(mesh::id::new(), &["R"]).await.unwrap();
+    assert_eq!(
+        (late.state(), late.ticket.as_str(), late.sold_out_grades),
+        (PlaceState::GradesSoldOut, "", vec!["R".to_owned()])
+    );
+    for grades in [["R", "S"].as_slice(), &["S"], &[]] {
+        let place = ask(mesh::id::new(), grades).await.unwrap();
+        assert_eq!(place.state(), PlaceState::Waiting, "{grades:?}");
+    }
+    // With its ticket, or without a wish, whoever has a place is told it.
+    let held = pb::JoinRequest {
+        ticket: waiting.ticket.clone(),
+        ..wanting(&["R"])
+    };
+    for request in [held, wanting(&[])] {
+        let again = instance.join_with(&home, show_id, waiter, request).await;
+        assert_eq!(again.unwrap().ticket, waiting.ticket);
+    }
+
+    // What comes back opens the door again.
+    home.publish(&graded(show_id, 1, 2, [9, 0])).await;
+    until("the grade is back", async || {
+        let place = ask(mesh::id::new(), &["R"]).await.unwrap();
+        (place.state() == PlaceState::Waiting).then_some(())
+    })
+    .await;
+    instance.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn grades_that_a_show_does_not_have_are_named_with_those_that_it_has() {
+    let home = Home::listening().await;
+    let instance = home.start().await;
+    let show_id = instance.room(&home, settings(1)).await;
+    for pool in [1, 2] {
+        home.publish(&graded(show_id, pool, 1, [10, 0])).await;
+    }
+    until("what is left is known", async || {
+        let stats = instance.stats(&home, show_id).await;
+        (stats.sold_out_grades == ["R"]).then_some(())
+    })
+    .await;
+    let ask = async |grades: &[&str]| {
+        let joined = instance.join_with(&home, show_id, mesh::id::new(), wanting(grades));
+        joined.await.unwrap_err()
+    };
+    let refused = ask(&["S", "Z", ""]).await;
+    assert_eq!(reason(&refused), "INVALID_REQUEST");
+    let details = refused.get_error_details();
+    let violations = &details.bad_request().unwrap().field_violations;
+    let fields: Vec<_> = violations.iter().map(|v| v.field.as_str()).collect();
+    assert_eq!(fields, ["grades[1]", "grades[2]"]);
+    assert!(violations[0].description.ends_with("it has R, S"));
+    assert_eq!(reason(&ask(&["R"; 101]).await), "INVALID_REQUEST");
+    assert_eq!(instance.fresh_stats(&home, show_id).await.general, 0);
+    instance.stop().await;
+}
+
 fn confirmed(show_id: Uuid, account_id: Uuid, time: DateTime<Utc>) -> BookingConfirmed {
     BookingConfirmed {
         booking_id: mesh::id::new().to_string(),
@@ -314,6 +437,13 @@ async fn a_session_ends_with_its_booking_and_a_later_one_goes_on() {
     instance.stop().await;
 }
 
+fn invited(code: &str) -> pb::JoinRequest {
+    pb::JoinRequest {
+        invitation: code.to_owned(),
+        ..pb::JoinRequest::default()
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_invitation_leads_one_account_into_its_lane() {
     let home = Home::new().await;
@@ -343,20 +473,24 @@ async fn an_invitation_leads_one_account_into_its_lane() {
     assert_eq!(answers[0], answers[1], "the same order, the same codes");
     let code = &answers[0][0];
     let fan = mesh::id::new();
-    let place = instance.join_invited(&home, show_id, fan, code).await;
+    let place = instance.join_with(&home, show_id, fan, invited(code)).await;
     assert_eq!(place.unwrap().lane(), pb::Lane::Presale);
-    let again = instance.join_invited(&home, show_id, fan, code).await;
+    let again = instance.join_with(&home, show_id, fan, invited(code)).await;
     assert_eq!(again.unwrap().lane(), pb::Lane::Presale);
     for (account, code) in [
         (mesh::id::new(), code.as_str()),
         (fan, "AAAAAAAAAAAAAAAA"),
         (fan, "short"),
     ] {
-        let refused = instance.join_invited(&home, show_id, account, code).await;
+        let refused = instance
+            .join_with(&home, show_id, account, invited(code))
+            .await;
         assert_eq!(reason(&refused.unwrap_err()), "INVITATION_NOT_VALID");
     }
     let elsewhere = instance.room(&home, crate::service::settings(1)).await;
-    let refused = instance.join_invited(&home, elsewhere, fan, code).await;
+    let refused = instance
+        .join_with(&home, elsewhere, fan, invited(code))
+        .await;
     assert_eq!(reason(&refused.unwrap_err()), "INVITATION_NOT_VALID");
     let stats = instance.fresh_stats(&home, show_id).await;
     assert_eq!((stats.presale, stats.general), (1, 0));

@@ -355,7 +355,11 @@ impl Door {
         account_id: Uuid,
         ticket: &str,
     ) -> Result<pb::Place, Status> {
-        self.join_by(home, show_id, account_id, ticket, "").await
+        let request = pb::JoinRequest {
+            ticket: ticket.to_owned(),
+            ..pb::JoinRequest::default()
+        };
+        self.join_by(home, show_id, account_id, request).await
     }
 
     async fn join_by(
@@ -363,32 +367,29 @@ impl Door {
         home: &Home,
         show_id: Uuid,
         account_id: Uuid,
-        ticket: &str,
-        invitation: &str,
+        request: pb::JoinRequest,
     ) -> Result<pb::Place, Status> {
         let request = pb::JoinRequest {
             request_id: mesh::id::new().to_string(),
             show_id: show_id.to_string(),
-            ticket: ticket.to_owned(),
-            shown_position: 0,
-            invitation: invitation.to_owned(),
+            ..request
         };
         let request = home.by(account_id, Role::User, request);
         let response = self.queue.clone().join(request).await?;
         Ok(response.into_inner().place.unwrap())
     }
 
-    /// Joins with an invitation.
-    pub(crate) async fn join_invited(
+    /// Joins with more to say than a ticket.
+    pub(crate) async fn join_with(
         &self,
         home: &Home,
         show_id: Uuid,
         account_id: Uuid,
-        invitation: &str,
+        request: pb::JoinRequest,
     ) -> Result<pb::Place, Status> {
         until("the line answers", async || {
             let joined = self
-                .join_by(home, show_id, account_id, "", invitation)
+                .join_by(home, show_id, account_id, request.clone())
                 .await;
             let waits = joined
                 .as_ref()

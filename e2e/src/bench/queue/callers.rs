@@ -89,8 +89,7 @@ impl Callers {
             request_id: id::new().to_string(),
             show_id: self.inner.show_id.clone(),
             ticket: person.ticket.clone(),
-            shown_position: 0,
-            invitation: String::new(),
+            ..pb::JoinRequest::default()
         };
         let answer = self.client(caller).join(by(person, request)).await;
         waiting(answer.map_err(failed("Join"))?.into_inner().place)

@@ -1,0 +1,1 @@
+ALTER TABLE stock DROP COLUMN grades, DROP COLUMN sold_out_grades;
