@@ -339,10 +339,15 @@ impl Door {
             let place = self.join(home, show_id, account_id, "").await.unwrap();
             match place.state() {
                 pb::PlaceState::Admitted => Some(place),
-                _ => self
-                    .claim(home, show_id, account_id, &place.ticket)
-                    .await
-                    .ok(),
+                _ => {
+                    let ticket = place.ticket;
+                    let claimed = self.claim(home, show_id, account_id, &ticket).await;
+                    // A claim tells a ticket only where there is a new one.
+                    claimed.ok().map(|place| match place.ticket.is_empty() {
+                        true => pb::Place { ticket, ..place },
+                        false => place,
+                    })
+                }
             }
         })
         .await
