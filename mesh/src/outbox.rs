@@ -8,7 +8,7 @@ mod lease;
 mod relay;
 mod rows;
 
-pub use append::append;
+pub use append::{append, append_all};
 pub use relay::{Relay, RelayOptions, Waker};
 
 /// Parts of the outbox, one relay each at a time. The same number stands in the table's CHECK.

@@ -20,33 +20,71 @@ pub async fn append<M: Message + Name>(
     event: &M,
     aggregate: Uuid,
 ) -> QueryResult<Uuid> {
-    let kind = M::full_name();
-    let events = Events::embedded().map_err(|error| fault(error.to_string()))?;
-    let route = events
-        .route(&kind)
-        .ok_or_else(|| fault(format!("{kind} has no event option")))?;
-    let payload = event.encode_to_vec();
-    if payload.len() > PAYLOAD_MAX {
-        return Err(fault(format!("{kind} is {} bytes", payload.len())));
-    }
-    let mut headers = BTreeMap::new();
-    if let Some(trace) = trace::current() {
-        headers.insert(trace::TRACEPARENT, trace.to_string());
-    }
-    let message_id = id::new();
+    let row = Row::of(event, aggregate)?;
+    let message_id = row.message_id;
     diesel::insert_into(outbox::table)
-        .values((
-            outbox::message_id.eq(message_id),
-            outbox::part.eq(part_of(aggregate)),
-            outbox::aggregate.eq(aggregate),
-            outbox::type_.eq(kind),
-            outbox::exchange.eq(&route.exchange),
-            outbox::payload.eq(payload),
-            outbox::headers.eq(serde_json::json!(headers)),
-        ))
+        .values(row)
         .execute(connection)
         .await?;
     Ok(message_id)
+}
+
+/// The same for many, each with its aggregate, in one statement.
+pub async fn append_all<M: Message + Name>(
+    connection: &mut AsyncPgConnection,
+    events: &[(Uuid, M)],
+) -> QueryResult<()> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let rows = events
+        .iter()
+        .map(|(aggregate, event)| Row::of(event, *aggregate));
+    let rows: Vec<Row> = rows.collect::<QueryResult<_>>()?;
+    diesel::insert_into(outbox::table)
+        .values(rows)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = outbox)]
+struct Row {
+    message_id: Uuid,
+    part: i16,
+    aggregate: Uuid,
+    type_: String,
+    exchange: String,
+    payload: Vec<u8>,
+    headers: serde_json::Value,
+}
+
+impl Row {
+    fn of<M: Message + Name>(event: &M, aggregate: Uuid) -> QueryResult<Self> {
+        let kind = M::full_name();
+        let events = Events::embedded().map_err(|error| fault(error.to_string()))?;
+        let route = events
+            .route(&kind)
+            .ok_or_else(|| fault(format!("{kind} has no event option")))?;
+        let payload = event.encode_to_vec();
+        if payload.len() > PAYLOAD_MAX {
+            return Err(fault(format!("{kind} is {} bytes", payload.len())));
+        }
+        let mut headers = BTreeMap::new();
+        if let Some(trace) = trace::current() {
+            headers.insert(trace::TRACEPARENT, trace.to_string());
+        }
+        Ok(Self {
+            message_id: id::new(),
+            part: part_of(aggregate),
+            aggregate,
+            type_: kind,
+            exchange: route.exchange.clone(),
+            payload,
+            headers: serde_json::json!(headers),
+        })
+    }
 }
 
 fn fault(text: String) -> Error {
