@@ -1,0 +1,8 @@
+//! What coupons are worth and when. Pure: no clock, no I/O.
+
+pub mod best;
+pub mod campaign;
+pub mod coupon;
+pub mod discount;
+pub mod order;
+pub mod terms;

@@ -1,0 +1,3 @@
+//! Coupons. `domain` decides.
+
+pub mod domain;
