@@ -1,3 +1,10 @@
-//! Coupons. `domain` decides.
+//! Coupons: campaigns, first-come claims, and the best combination for an order. `domain` decides, `gate` refuses latecomers in Redis,
+//! `app` is what people, sellers and administrators do.
 
+pub mod app;
+pub mod config;
 pub mod domain;
+pub mod gate;
+pub mod grpc;
+pub mod service;
+pub mod store;

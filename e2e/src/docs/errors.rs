@@ -36,6 +36,7 @@ pub const TABLES: &[Table] = &[
     ("booking-svc", booking_svc::grpc::REASONS),
     ("payment-svc", &[payment_svc::grpc::status::REASONS]),
     ("queue-svc", &[queue_svc::grpc::status::REASONS]),
+    ("coupon-svc", &[coupon_svc::grpc::status::REASONS]),
 ];
 
 /// A reason that means two things.

@@ -22,6 +22,7 @@ const PROGRAMS: &[Program] = &[
         &[mesh::config::VARIABLES, payment_svc::config::VARIABLES],
     ),
     (queue_svc::service::NAME, &[queue_svc::config::VARIABLES]),
+    (coupon_svc::service::NAME, &[coupon_svc::config::VARIABLES]),
     ("pg-sim", &[pg_sim::config::VARIABLES]),
     ("usher-demo", &[demo::VARIABLES]),
     ("tests", &[&[&mesh::pg::testing::DATABASE_ADMIN_URL], TESTS]),
@@ -39,17 +40,22 @@ const STACK: &[&Variable] = &[
     &Variable::optional("USHER_REDIS_URL", "a Redis of your own").secret(),
     &Variable::optional(
         "USHER_BOOKING_DATABASE_URL",
-        "with the three beside it: a Postgres of your own",
+        "with the four beside it: a Postgres of your own",
     )
     .secret(),
     &Variable::optional(
         "USHER_PAYMENT_DATABASE_URL",
-        "with the three beside it: a Postgres of your own",
+        "with the four beside it: a Postgres of your own",
     )
     .secret(),
     &Variable::optional(
         "USHER_QUEUE_DATABASE_URL",
-        "with the three beside it: a Postgres of your own",
+        "with the four beside it: a Postgres of your own",
+    )
+    .secret(),
+    &Variable::optional(
+        "USHER_COUPON_DATABASE_URL",
+        "with the four beside it: a Postgres of your own",
     )
     .secret(),
 ];

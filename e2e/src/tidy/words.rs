@@ -6,12 +6,13 @@ use super::{File, Finding, Tree};
 const MECHANISM: [&str; 3] = ["mesh", "edge-proxy", "transcode"];
 
 /// Nouns of the businesses. `hold`, `holds` and `show` are verbs too and stay out of the list.
-const WORDS: [&str; 21] = [
+const WORDS: [&str; 22] = [
     "account-svc",
     "booking",
     "bookings",
     "booking-svc",
     "coupon",
+    "coupon-svc",
     "coupons",
     "hall",
     "halls",

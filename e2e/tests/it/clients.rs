@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use chrono::TimeDelta;
 use e2e::docs::root;
-use e2e::rest::{Call, Person, Rest};
+use e2e::rest::{Answer, Call, Person, Rest};
 use mesh::identity::Role;
 use mesh::{clock, id};
 use serde_json::{Value, json};
@@ -57,7 +57,7 @@ async fn a_generated_python_client_buys_a_seat_and_verifies_its_ticket() {
 }
 
 /// A process, its services, a call that it answers, and what is in the answer; empty: the booking.
-const SERVICES: [(&str, &[&str], &str, &str); 3] = [
+const SERVICES: [(&str, &[&str], &str, &str); 4] = [
     (
         "booking-svc",
         &[
@@ -86,6 +86,15 @@ const SERVICES: [(&str, &[&str], &str, &str); 3] = [
         "usher.queue.v1.QueueService/GetPassKeys",
         "Ed25519",
     ),
+    (
+        "coupon-svc",
+        &[
+            "usher.coupon.v1.CampaignService",
+            "usher.coupon.v1.CouponService",
+        ],
+        "usher.coupon.v1.CouponService/ListMyCoupons",
+        "Ten percent",
+    ),
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -94,6 +103,7 @@ async fn grpcurl_and_buf_curl_need_no_proto_files() {
     let sale = mesh.on_sale(ShowPlan::default()).await;
     let buyer = mesh.person(&[Role::User]);
     let order = mesh.order(&buyer, sale.pool_id, &[1]).await;
+    claimed(&mesh, &sale.seller, &buyer).await;
     let (tools, bearer) = (Tools::find(), bearer(&buyer));
     for (process, services, method, told) in SERVICES {
         let host = host(&mesh, process);
@@ -142,7 +152,10 @@ async fn made_up_requests_get_no_fault_and_what_the_document_says() {
     let paid = mesh.order(&person, sale.pool_id, &[2]).await;
     mesh.pay(&person, &paid, "approve").await;
     let tickets = mesh.tickets(&person, paid.booking_id, 1).await;
+    let coupon = claimed(&mesh, &person, &person).await;
     let ids = [
+        ("campaign_id", coupon.at("/coupon/campaignId")),
+        ("coupon_id", coupon.at("/coupon/couponId")),
         ("venue_id", sale.venue_id.to_string()),
         ("hall_id", sale.hall_id.to_string()),
         ("show_id", sale.show_id.to_string()),
@@ -188,6 +201,26 @@ async fn made_up_requests_get_no_fault_and_what_the_document_says() {
     let told = maker.calls(&document, mesh.rest.base(), "known").await;
     assert!(told.unwrap_err().contains("Response violates schema"));
     mesh.audit().await;
+}
+
+/// A coupon of a campaign of `seller`, that `buyer` claimed.
+async fn claimed(mesh: &RealMesh, seller: &Person, buyer: &Person) -> Answer {
+    let time = |hours| clock::now() + TimeDelta::hours(hours);
+    let settings = json!({
+        "name": "Ten percent", "stock": 5, "claimOpenTime": time(-1), "claimCloseTime": time(1), "useDays": 30,
+        "terms": {"currency": "KRW", "kind": "DISCOUNT_KIND_ORDER_PERCENT", "value": 10},
+    });
+    let create = Call::post("/v1/campaigns").by(seller).key(id::new());
+    let made = mesh.ask(&create.json(&json!({"settings": settings}))).await;
+    let campaign = format!("/v1/campaigns/{}", made.at("/campaign/campaignId"));
+    let open = Call::post(format!("{campaign}:open"))
+        .by(seller)
+        .key(id::new());
+    mesh.ask(&open.json(&json!({}))).await;
+    let claim = Call::post(format!("{campaign}:claim"))
+        .by(buyer)
+        .key(id::new());
+    mesh.ask(&claim.json(&json!({}))).await
 }
 
 /// A room, a draw and a ticket cannot be made up: they are asked about where they are.

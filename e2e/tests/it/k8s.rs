@@ -6,8 +6,9 @@ use std::fs;
 use e2e::docs::{root, variables};
 
 /// A program and the file that runs it.
-const MANIFESTS: [(&str, &str); 5] = [
+const MANIFESTS: [(&str, &str); 6] = [
     ("booking-svc", "k8s/base/booking-svc.yaml"),
+    ("coupon-svc", "k8s/base/coupon-svc.yaml"),
     ("edge-proxy", "k8s/base/edge-proxy.yaml"),
     ("payment-svc", "k8s/base/payment-svc.yaml"),
     ("queue-svc", "k8s/base/queue-svc.yaml"),
@@ -52,7 +53,7 @@ fn each_program_gets_what_it_reads() {
     assert_eq!(
         files.count(),
         MANIFESTS.len(),
-        "four services and the list of them"
+        "five services and the list of them"
     );
 }
 

@@ -67,6 +67,7 @@ pub(crate) struct RealMesh {
     pub(crate) booking: Storage,
     pub(crate) payment: Storage,
     pub(crate) queue: Storage,
+    pub(crate) coupon: Storage,
     /// The wire between booking-svc and the broker.
     pub(crate) tap: Tap,
     processes: BTreeMap<String, Process>,
@@ -77,7 +78,7 @@ pub(crate) struct RealMesh {
 }
 
 impl RealMesh {
-    /// Starts pg-sim, payment-svc, booking-svc, queue-svc and edge-proxy and waits until all are ready.
+    /// Starts pg-sim, payment-svc, booking-svc, queue-svc, coupon-svc and edge-proxy and waits until all are ready.
     pub(crate) async fn start(timings: Timings) -> Self {
         Self::start_with(timings, &[""], &[]).await
     }
@@ -94,7 +95,7 @@ impl RealMesh {
         Self::start_with(timings, &[""], &[("USHER_EDGE_PAGE", &folder)]).await
     }
 
-    /// The same with two instances of payment-svc, booking-svc and queue-svc; the second ones are called `payment-svc.2` and so on.
+    /// The same with two instances of each service; the second ones are called `payment-svc.2` and so on.
     pub(crate) async fn start_pairs(timings: Timings) -> Self {
         Self::start_with(timings, &["", ".2"], &[]).await
     }
@@ -121,6 +122,7 @@ impl RealMesh {
             booking: Storage::create().await,
             payment: Storage::create().await,
             queue: Storage::create().await,
+            coupon: Storage::create().await,
             tap: Tap::to(host_of(&amqp_url()).to_owned()).await,
             processes: BTreeMap::new(),
             queues: Queues::new(&prefix),
@@ -177,8 +179,17 @@ impl RealMesh {
         ]);
         let queue = self.run_all("queue-svc", instances, &queue).await;
 
-        let routes =
-            format!("usher.booking.v1={booking};usher.payment.v1={payment};usher.queue.v1={queue}");
+        let url = self.coupon.url().expose().to_owned();
+        let mut coupon = member.clone();
+        coupon.extend([
+            ("USHER_DATABASE_URL", url.as_str()),
+            ("USHER_REDIS_URL", &redis),
+        ]);
+        let coupon = self.run_all("coupon-svc", instances, &coupon).await;
+
+        let routes = format!(
+            "usher.booking.v1={booking};usher.payment.v1={payment};usher.queue.v1={queue};usher.coupon.v1={coupon}"
+        );
         let mut edge = member;
         edge.push(("USHER_EDGE_ROUTES", &routes));
         edge.push(("USHER_QUEUE_JWKS", &passes));

@@ -10,7 +10,7 @@ use super::scene::Scene;
 use crate::real::RealMesh;
 
 /// A reason, the test that shows it, and what stands there.
-const SHOWN: [(&str, &str, &str); 27] = [
+const SHOWN: [(&str, &str, &str); 35] = [
     (
         "REQUEST_IN_PROGRESS",
         "booking-svc/tests/it/catalogue/venue.rs",
@@ -54,6 +54,46 @@ const SHOWN: [(&str, &str, &str); 27] = [
         "ROOM_NOT_FOUND",
     ),
     ("ROOM_FULL", "queue-svc/tests/it/refusals.rs", "ROOM_FULL"),
+    (
+        "CAMPAIGN_NOT_FOUND",
+        "coupon-svc/tests/it/claims.rs",
+        "CAMPAIGN_NOT_FOUND",
+    ),
+    (
+        "CAMPAIGN_NOT_DRAFT",
+        "coupon-svc/tests/it/campaigns.rs",
+        "CAMPAIGN_NOT_DRAFT",
+    ),
+    (
+        "CLAIM_NOT_OPEN",
+        "coupon-svc/tests/it/claims.rs",
+        "CLAIM_NOT_OPEN",
+    ),
+    (
+        "CLAIM_WINDOW_OVER",
+        "coupon-svc/tests/it/claims.rs",
+        "CLAIM_WINDOW_OVER",
+    ),
+    (
+        "COUPONS_SOLD_OUT",
+        "coupon-svc/tests/it/claims.rs",
+        "COUPONS_SOLD_OUT",
+    ),
+    (
+        "ALREADY_CLAIMED",
+        "coupon-svc/tests/it/claims.rs",
+        "ALREADY_CLAIMED",
+    ),
+    (
+        "CLAIM_UNDECIDED",
+        "coupon-svc/tests/it/gates.rs",
+        "CLAIM_UNDECIDED",
+    ),
+    (
+        "COUPON_NOT_FOUND",
+        "coupon-svc/tests/it/claims.rs",
+        "COUPON_NOT_FOUND",
+    ),
     (
         "ROOM_CLOSED",
         "queue-svc/tests/it/operators.rs",

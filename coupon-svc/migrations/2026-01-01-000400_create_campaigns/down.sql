@@ -1,0 +1,3 @@
+DROP TABLE coupon;
+DROP TABLE campaign_stock;
+DROP TABLE campaign;

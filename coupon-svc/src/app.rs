@@ -1,0 +1,6 @@
+//! Use cases.
+
+pub mod claims;
+pub mod desk;
+pub mod manage;
+pub mod reads;

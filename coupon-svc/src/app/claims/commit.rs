@@ -1,0 +1,168 @@
+//! What a batch of claims does to one campaign, inside its transaction.
+
+use std::collections::{HashMap, HashSet};
+
+use diesel::QueryResult;
+use mesh::clock::to_timestamp;
+use mesh::outbox;
+use mesh::pg::{self, Connection};
+use proto::usher::coupon::events::v1::{CampaignExhausted, CouponClaimed};
+use uuid::Uuid;
+
+use crate::domain::campaign::{Campaign, Shut, State};
+use crate::domain::coupon::Coupon;
+use crate::store;
+use crate::store::coupons::Wish;
+
+/// A claim that reached Postgres.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Claim {
+    pub(super) wish: Wish,
+    /// Whether the gate let it through; else its time is judged here.
+    pub(super) gated: bool,
+}
+
+/// What became of it.
+#[derive(Clone, Debug)]
+pub(super) enum Ruling {
+    /// This coupon, which is new.
+    Issued(Coupon),
+    /// This coupon, from an earlier try of the same request.
+    Known(Coupon),
+    /// The account has as many as it can: these.
+    Already(Vec<Uuid>),
+    /// Every coupon has its owner.
+    SoldOut,
+    /// Nobody can claim now.
+    Shut(Shut),
+    /// Somebody else's claim came in between; the next try tells.
+    Again,
+}
+
+/// Rules on claims in their order, no account twice among them. Answers the campaign as it is then, too.
+pub(super) async fn rule(
+    connection: &mut Connection,
+    campaign_id: Uuid,
+    home: i16,
+    claims: &[Claim],
+) -> QueryResult<(Option<Campaign>, Vec<Ruling>)> {
+    let campaign = store::campaigns::find(connection, campaign_id, false).await?;
+    let Some(mut campaign) = campaign else {
+        // It was there when it was asked for, and nothing removes one.
+        return Ok((None, vec![Ruling::Again; claims.len()]));
+    };
+    let now = pg::now(connection).await?;
+    let shut = campaign.admits(now).err();
+    let admitted = claims.iter().filter(|claim| claim.gated || shut.is_none());
+    let wishes: Vec<Wish> = admitted.map(|claim| claim.wish).collect();
+    let mut issued: HashSet<Uuid> = HashSet::new();
+    if campaign.state != State::Exhausted && !wishes.is_empty() {
+        let (valid_from, expire_time) = campaign.settings.validity(now);
+        let most = campaign.settings.per_account_max;
+        let times = (now, valid_from, expire_time);
+        let new = store::coupons::insert(connection, campaign_id, most, times, &wishes).await?;
+        issued = limited(connection, &mut campaign, home, &wishes, new).await?;
+    }
+    let (coupons, owned) = look_up(connection, campaign_id, claims).await?;
+    let mut rulings = Vec::with_capacity(claims.len());
+    for claim in claims {
+        let Wish {
+            account_id,
+            coupon_id,
+        } = claim.wish;
+        let most = usize::try_from(campaign.settings.per_account_max).unwrap_or(usize::MAX);
+        let has = owned.get(&account_id);
+        rulings.push(match coupons.get(&coupon_id) {
+            Some(coupon) if issued.contains(&coupon_id) => Ruling::Issued(coupon.clone()),
+            Some(coupon) if coupon.account_id == account_id => Ruling::Known(coupon.clone()),
+            _ if has.is_some_and(|has| has.len() >= most) => {
+                Ruling::Already(has.cloned().unwrap_or_default())
+            }
+            _ => match shut.filter(|_| !claim.gated) {
+                Some(shut) => Ruling::Shut(shut),
+                None if campaign.state == State::Exhausted => Ruling::SoldOut,
+                None => Ruling::Again,
+            },
+        });
+    }
+    tell(connection, &rulings).await?;
+    Ok((Some(campaign), rulings))
+}
+
+/// Keeps as many of the `new` coupons as the stock has, those that came first.
+async fn limited(
+    connection: &mut Connection,
+    campaign: &mut Campaign,
+    home: i16,
+    wishes: &[Wish],
+    new: Vec<Uuid>,
+) -> QueryResult<HashSet<Uuid>> {
+    let mut kept: HashSet<Uuid> = new.into_iter().collect();
+    if campaign.settings.stock.is_none() || kept.is_empty() {
+        return Ok(kept);
+    }
+    let campaign_id = campaign.campaign_id;
+    let (taken, empty) = store::stock::take(connection, campaign_id, home, kept.len()).await?;
+    let in_order = wishes.iter().map(|wish| wish.coupon_id);
+    let beyond = in_order
+        .filter(|coupon_id| kept.contains(coupon_id))
+        .skip(taken);
+    let beyond: Vec<Uuid> = beyond.collect();
+    store::coupons::unmake(connection, &beyond).await?;
+    for coupon_id in &beyond {
+        kept.remove(coupon_id);
+    }
+    if empty {
+        // Locked, because an order may have changed it since it was read.
+        let locked = store::campaigns::find(connection, campaign_id, true).await?;
+        let locked = locked.unwrap_or_else(|| campaign.clone());
+        let exhausted = locked.exhausted();
+        if exhausted != locked {
+            store::campaigns::save(connection, &exhausted).await?;
+            let event = CampaignExhausted {
+                campaign_id: campaign_id.to_string(),
+                exhaust_time: Some(to_timestamp(pg::now(connection).await?)),
+            };
+            outbox::append(connection, &event, campaign_id).await?;
+        }
+        *campaign = exhausted;
+    }
+    Ok(kept)
+}
+
+type Owned = HashMap<Uuid, Vec<Uuid>>;
+
+async fn look_up(
+    connection: &mut Connection,
+    campaign_id: Uuid,
+    claims: &[Claim],
+) -> QueryResult<(HashMap<Uuid, Coupon>, Owned)> {
+    let ids: Vec<Uuid> = claims.iter().map(|claim| claim.wish.coupon_id).collect();
+    let coupons = store::coupons::of(connection, &ids).await?;
+    let others = claims.iter().map(|claim| claim.wish);
+    let others = others.filter(|wish| !coupons.contains_key(&wish.coupon_id));
+    let accounts: Vec<Uuid> = others.map(|wish| wish.account_id).collect();
+    let owned = if accounts.is_empty() {
+        HashMap::new()
+    } else {
+        store::coupons::owned(connection, campaign_id, &accounts).await?
+    };
+    Ok((coupons, owned))
+}
+
+async fn tell(connection: &mut Connection, rulings: &[Ruling]) -> QueryResult<()> {
+    let events = rulings.iter().filter_map(|ruling| match ruling {
+        Ruling::Issued(coupon) => Some((
+            coupon.coupon_id,
+            CouponClaimed {
+                coupon_id: coupon.coupon_id.to_string(),
+                campaign_id: coupon.campaign_id.to_string(),
+                account_id: coupon.account_id.to_string(),
+                issue_time: Some(to_timestamp(coupon.issue_time)),
+            },
+        )),
+        _ => None,
+    });
+    let events: Vec<(Uuid, CouponClaimed)> = events.collect();
+    outbox::append_all(connection, &events).await
+}

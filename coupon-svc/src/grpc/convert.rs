@@ -1,0 +1,180 @@
+//! Between the wire and the domain. Every violation of a request is told at once.
+
+mod terms;
+
+use chrono::{DateTime, Utc};
+use mesh::clock::{from_timestamp, to_timestamp};
+use mesh::status::{INVALID_REQUEST, Violations};
+use prost_types::Timestamp;
+use proto::usher::coupon::v1 as pb;
+use tonic::Status;
+use uuid::Uuid;
+
+use crate::domain::campaign::{Campaign, Settings, Standing, UseEnd};
+use crate::domain::coupon::{Counts, Coupon, State};
+
+pub(super) fn id(wrong: &mut Violations, field: &str, text: &str) -> Option<Uuid> {
+    let id = mesh::id::parse(text);
+    if id.is_none() {
+        wrong.add(field, "must be a UUID of 36 characters");
+    }
+    id
+}
+
+pub(super) fn one_id(field: &str, text: &str) -> Result<Uuid, Status> {
+    let mut wrong = Violations::new();
+    let id = id(&mut wrong, field, text);
+    wrong.finish(&INVALID_REQUEST, id)
+}
+
+/// What a seller, or the platform, decides about a campaign, if all of it holds.
+pub(super) fn settings(
+    wrong: &mut Violations,
+    settings: Option<&pb::CampaignSettings>,
+    seller_id: Option<Uuid>,
+) -> Option<Settings> {
+    let Some(settings) = settings else {
+        wrong.add("settings", "is needed");
+        return None;
+    };
+    let terms = terms::read(wrong, settings.terms.as_ref(), seller_id);
+    let claim_open = needed(wrong, "claim_open_time", settings.claim_open_time.as_ref());
+    let claim_close = needed(
+        wrong,
+        "claim_close_time",
+        settings.claim_close_time.as_ref(),
+    );
+    let use_open = time(wrong, "use_open_time", settings.use_open_time.as_ref());
+    let use_close = time(wrong, "use_close_time", settings.use_close_time.as_ref());
+    let use_end = match (use_close, settings.use_days) {
+        (Some(close), 0) => Some(UseEnd::At(close)),
+        (None, days) if days > 0 => Some(UseEnd::Days(days)),
+        _ => {
+            let remedy = "set either use_close_time or use_days: when coupons expire";
+            wrong.add("settings.use_close_time", remedy);
+            None
+        }
+    };
+    let settings = Settings {
+        name: settings.name.clone(),
+        terms: terms?,
+        stock: (settings.stock != -1).then_some(settings.stock),
+        per_account_max: settings.per_account_max.max(1),
+        claim_open: claim_open?,
+        claim_close: claim_close?,
+        use_open,
+        use_end: use_end?,
+    };
+    let broken = settings.broken();
+    for (field, remedy) in &broken {
+        wrong.add(format!("settings.{field}"), remedy.clone());
+    }
+    broken.is_empty().then_some(settings)
+}
+
+fn time(wrong: &mut Violations, field: &str, time: Option<&Timestamp>) -> Option<DateTime<Utc>> {
+    let read = time.map(from_timestamp);
+    if read == Some(None) {
+        wrong.add(format!("settings.{field}"), "is no time");
+    }
+    read.flatten()
+}
+
+fn needed(wrong: &mut Violations, field: &str, given: Option<&Timestamp>) -> Option<DateTime<Utc>> {
+    if given.is_none() {
+        wrong.add(format!("settings.{field}"), "is needed");
+    }
+    time(wrong, field, given)
+}
+
+pub(super) fn campaign(campaign: &Campaign, now: DateTime<Utc>) -> pb::Campaign {
+    let settings = &campaign.settings;
+    let (use_close, use_days) = match settings.use_end {
+        UseEnd::At(time) => (Some(to_timestamp(time)), 0),
+        UseEnd::Days(days) => (None, days),
+    };
+    let seller_id = campaign.seller_id();
+    pb::Campaign {
+        campaign_id: campaign.campaign_id.to_string(),
+        seller_id: seller_id.map_or_else(String::new, |seller_id| seller_id.to_string()),
+        settings: Some(pb::CampaignSettings {
+            name: settings.name.clone(),
+            terms: Some(terms::told(&settings.terms)),
+            stock: settings.stock.unwrap_or(-1),
+            per_account_max: settings.per_account_max,
+            claim_open_time: Some(to_timestamp(settings.claim_open)),
+            claim_close_time: Some(to_timestamp(settings.claim_close)),
+            use_open_time: settings.use_open.map(to_timestamp),
+            use_close_time: use_close,
+            use_days,
+        }),
+        state: standing(campaign.standing(now)).into(),
+        create_time: Some(to_timestamp(campaign.create_time)),
+    }
+}
+
+const fn standing(standing: Standing) -> pb::CampaignState {
+    match standing {
+        Standing::Draft => pb::CampaignState::Draft,
+        Standing::Open => pb::CampaignState::Open,
+        Standing::Exhausted => pb::CampaignState::Exhausted,
+        Standing::Ended => pb::CampaignState::Ended,
+        Standing::Expired => pb::CampaignState::Expired,
+    }
+}
+
+/// What a filter asks for; `None`: all.
+pub(super) const fn standing_asked(state: pb::CampaignState) -> Option<Standing> {
+    match state {
+        pb::CampaignState::Unspecified => None,
+        pb::CampaignState::Draft => Some(Standing::Draft),
+        pb::CampaignState::Open => Some(Standing::Open),
+        pb::CampaignState::Exhausted => Some(Standing::Exhausted),
+        pb::CampaignState::Ended => Some(Standing::Ended),
+        pb::CampaignState::Expired => Some(Standing::Expired),
+    }
+}
+
+pub(super) fn stats(counts: Counts, remaining: Option<i64>) -> pb::CampaignStats {
+    pb::CampaignStats {
+        issued: counts.issued(),
+        remaining: remaining.map(i64::unsigned_abs),
+        available: counts.available,
+        reserved: counts.reserved,
+        used: counts.used,
+        expired: counts.expired,
+        revoked: counts.revoked,
+    }
+}
+
+pub(super) fn coupon(coupon: &Coupon, campaign: &Campaign, now: DateTime<Utc>) -> pb::Coupon {
+    let state = match coupon.state(now) {
+        State::Available => pb::CouponState::Available,
+        State::Reserved => pb::CouponState::Reserved,
+        State::Used => pb::CouponState::Used,
+        State::Expired => pb::CouponState::Expired,
+        State::Revoked => pb::CouponState::Revoked,
+    };
+    pb::Coupon {
+        coupon_id: coupon.coupon_id.to_string(),
+        campaign_id: coupon.campaign_id.to_string(),
+        name: campaign.settings.name.clone(),
+        terms: Some(terms::told(&campaign.settings.terms)),
+        state: state.into(),
+        issue_time: Some(to_timestamp(coupon.issue_time)),
+        valid_from_time: Some(to_timestamp(coupon.valid_from)),
+        expire_time: Some(to_timestamp(coupon.expire_time)),
+    }
+}
+
+/// What a filter asks for; `None`: all.
+pub(super) const fn state_asked(state: pb::CouponState) -> Option<State> {
+    match state {
+        pb::CouponState::Unspecified => None,
+        pb::CouponState::Available => Some(State::Available),
+        pb::CouponState::Reserved => Some(State::Reserved),
+        pb::CouponState::Used => Some(State::Used),
+        pb::CouponState::Expired => Some(State::Expired),
+        pb::CouponState::Revoked => Some(State::Revoked),
+    }
+}

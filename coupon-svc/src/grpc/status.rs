@@ -1,0 +1,129 @@
+//! The one map from this service's errors to a status.
+
+use std::time::Duration;
+
+use mesh::status::{OVERLOADED, REQUEST_ID_REUSED, REQUEST_IN_PROGRESS, Reason, internal};
+use tonic::{Code, Status};
+
+use crate::app::{claims, manage};
+use crate::domain::campaign::{Refused, Shut};
+
+/// No such campaign.
+pub const CAMPAIGN_NOT_FOUND: Reason = Reason::new(
+    "CAMPAIGN_NOT_FOUND",
+    Code::NotFound,
+    "there is no such campaign, it is a draft, or it is another seller's",
+);
+/// It stands.
+pub const CAMPAIGN_NOT_DRAFT: Reason = Reason::new(
+    "CAMPAIGN_NOT_DRAFT",
+    Code::FailedPrecondition,
+    "people may rely on this campaign already: only a DRAFT can be changed or opened",
+);
+/// Too early.
+pub const CLAIM_NOT_OPEN: Reason = Reason::new(
+    "CLAIM_NOT_OPEN",
+    Code::FailedPrecondition,
+    "coupons can be claimed from open_time in the metadata on",
+);
+/// Too late.
+pub const CLAIM_WINDOW_OVER: Reason = Reason::new(
+    "CLAIM_WINDOW_OVER",
+    Code::FailedPrecondition,
+    "the time to claim coupons of this campaign is over",
+);
+/// Every coupon has its owner.
+pub const COUPONS_SOLD_OUT: Reason = Reason::new(
+    "COUPONS_SOLD_OUT",
+    Code::FailedPrecondition,
+    "every coupon of this campaign has its owner; this is final",
+);
+/// The account has as many as it can.
+pub const ALREADY_CLAIMED: Reason = Reason::new(
+    "ALREADY_CLAIMED",
+    Code::AlreadyExists,
+    "the account has as many coupons of this campaign as it can: coupon_ids in the metadata",
+);
+/// Nobody knows yet.
+pub const CLAIM_UNDECIDED: Reason = Reason::new(
+    "CLAIM_UNDECIDED",
+    Code::Unavailable,
+    "it is not known yet whether this claim got a coupon; repeat it with the same request_id after RetryInfo",
+);
+/// No such coupon.
+pub const COUPON_NOT_FOUND: Reason = Reason::new(
+    "COUPON_NOT_FOUND",
+    Code::NotFound,
+    "there is no such coupon, or it is somebody else's",
+);
+
+/// The reasons of this service, for docs/ERRORS.md.
+pub const REASONS: &[&Reason] = &[
+    &CAMPAIGN_NOT_FOUND,
+    &CAMPAIGN_NOT_DRAFT,
+    &CLAIM_NOT_OPEN,
+    &CLAIM_WINDOW_OVER,
+    &COUPONS_SOLD_OUT,
+    &ALREADY_CLAIMED,
+    &CLAIM_UNDECIDED,
+    &COUPON_NOT_FOUND,
+];
+
+/// A collision is over soon.
+const RETRY_SOON: Duration = Duration::from_millis(200);
+/// What decides a claim is away for longer.
+const RETRY_CLAIM: Duration = Duration::from_secs(1);
+
+/// What people who claim are refused with.
+pub(super) fn claiming(refusal: &claims::Refusal) -> Status {
+    use claims::Refusal;
+
+    let text = refusal.to_string();
+    match refusal {
+        Refusal::NoCampaign => CAMPAIGN_NOT_FOUND.refuse(text).into(),
+        Refusal::Shut(Shut::NotOpen(time)) => CLAIM_NOT_OPEN
+            .refuse(text)
+            .with("open_time", time.to_rfc3339())
+            .into(),
+        Refusal::Shut(Shut::Over) => CLAIM_WINDOW_OVER.refuse(text).into(),
+        Refusal::SoldOut => COUPONS_SOLD_OUT.refuse(text).into(),
+        Refusal::Already(coupons) => {
+            let ids: Vec<String> = coupons.iter().map(ToString::to_string).collect();
+            ALREADY_CLAIMED
+                .refuse(text)
+                .with("coupon_ids", ids.join(","))
+                .into()
+        }
+        Refusal::Undecided => CLAIM_UNDECIDED.refuse(text).retry_after(RETRY_CLAIM).into(),
+        Refusal::Busy => OVERLOADED
+            .refuse(text)
+            .retry_after(RETRY_CLAIM)
+            .quota("instance", "claims at once")
+            .into(),
+        Refusal::Fault => internal(refusal),
+    }
+}
+
+/// What sellers and administrators are refused with.
+pub(super) fn managing(error: manage::Error) -> Status {
+    use manage::Refusal;
+
+    error.into_status(|refusal| {
+        let text = refusal.to_string();
+        match refusal {
+            Refusal::NoCampaign => CAMPAIGN_NOT_FOUND.refuse(text).into(),
+            Refusal::Refused(Refused::NotDraft) => CAMPAIGN_NOT_DRAFT.refuse(text).into(),
+            Refusal::Refused(Refused::WindowOver) => CLAIM_WINDOW_OVER.refuse(text).into(),
+            Refusal::RequestIdReused => REQUEST_ID_REUSED.refuse(text).into(),
+            Refusal::RequestInProgress => REQUEST_IN_PROGRESS
+                .refuse(text)
+                .retry_after(RETRY_SOON)
+                .into(),
+        }
+    })
+}
+
+/// No such coupon.
+pub(super) fn no_coupon() -> Status {
+    COUPON_NOT_FOUND.refuse("there is no such coupon").into()
+}

@@ -1,0 +1,119 @@
+//! Puts the parts together and serves.
+
+use std::time::Duration;
+
+use mesh::amqp::{Broker, BrokerError, Publisher};
+use mesh::dead_letters;
+use mesh::events::{Events, EventsError};
+use mesh::faults::Faults;
+use mesh::health::{Health, Need};
+use mesh::outbox::{Relay, RelayOptions};
+use mesh::pg::{ConnectError, Database, DatabaseOptions, MigrateError, migrate};
+use mesh::process::Runtime;
+use mesh::redis::{OpenError, Redis};
+use mesh::server::{Listeners, Server, ServerError};
+use mesh::tasks::Tasks;
+use proto::usher::coupon::v1::campaign_service_server::CampaignServiceServer;
+use proto::usher::coupon::v1::coupon_service_server::CouponServiceServer;
+use thiserror::Error;
+
+use crate::app::claims::Claims;
+use crate::app::desk::Desk;
+use crate::app::manage::Managing;
+use crate::config::Config;
+use crate::gate;
+use crate::grpc::campaign::CampaignApi;
+use crate::grpc::coupon::CouponApi;
+use crate::store::MIGRATIONS;
+
+/// Name among peers.
+pub const NAME: &str = "coupon-svc";
+
+/// How often Redis is asked whether it is there.
+const REDIS_WATCH: Duration = Duration::from_secs(1);
+
+/// Why the service did not start, or ended.
+#[derive(Debug, Error)]
+pub enum ServiceError {
+    /// The database is not up to date.
+    #[error("the database cannot be migrated")]
+    Migrate(#[from] MigrateError),
+    /// No database.
+    #[error("the database cannot be opened")]
+    Database(#[from] ConnectError),
+    /// No Redis.
+    #[error("Redis cannot be used")]
+    Redis(#[from] OpenError),
+    /// The contracts.
+    #[error(transparent)]
+    Events(#[from] EventsError),
+    /// The broker's address.
+    #[error("the broker cannot be used")]
+    Broker(#[from] BrokerError),
+    /// The server.
+    #[error("the server ended")]
+    Server(#[from] ServerError),
+}
+
+/// Migrates, connects, and serves until the shutdown of `runtime`.
+pub async fn serve(config: Config, runtime: Runtime) -> Result<(), ServiceError> {
+    let listeners = Listeners::bind(&config.server).await?;
+    serve_on(config, listeners, runtime).await
+}
+
+/// The same on listeners that are bound already.
+pub async fn serve_on(
+    config: Config,
+    listeners: Listeners,
+    runtime: Runtime,
+) -> Result<(), ServiceError> {
+    migrate(&config.database_url, &[MIGRATIONS]).await?;
+    let (tasks, health) = (&runtime.tasks, Health::new());
+    let database =
+        Database::connect(&config.database_url, &DatabaseOptions::new(NAME), tasks).await?;
+    database.keep_swept(config.timings.sweep);
+    database.keep_watched(&health, config.timings.gauges);
+    tell(&config, &database, &health, tasks)?;
+    let redis = Redis::open(&config.redis_url)?;
+    redis.keep_watched(&health, Need::Degrading, REDIS_WATCH, tasks);
+    let desk = Desk::start(&database, redis, gate::library(), tasks);
+    let claims = Claims::start(desk.clone(), &database, tasks);
+    let letters = dead_letters::service(database.clone());
+    let coupons = CouponApi {
+        claims,
+        database: database.clone(),
+    };
+    let managing = Managing { database, desk };
+    Server::new(runtime.tasks, health, runtime.telemetry)
+        .service(CampaignServiceServer::new(CampaignApi { managing }))
+        .service(CouponServiceServer::new(coupons))
+        .service(letters)
+        .serve(&config.server, listeners, runtime.shutdown)
+        .await?;
+    Ok(())
+}
+
+/// The relay of the outbox.
+fn tell(
+    config: &Config,
+    database: &Database,
+    health: &Health,
+    tasks: &Tasks,
+) -> Result<(), ServiceError> {
+    let events = Events::embedded()?;
+    let (url, prefix) = (&config.amqp_url, &config.amqp_prefix);
+    let reconnect = config.timings.amqp_reconnect;
+    let broker = Broker::new(url, prefix, NAME, health, tasks, reconnect)?;
+    let relay = RelayOptions {
+        database: database.clone(),
+        publisher: Publisher::start(&broker, events),
+        events,
+        service: NAME.to_owned(),
+        owner: format!("{NAME}/{}", mesh::id::new()),
+        timings: config.timings.clone(),
+        faults: Faults::none(),
+    };
+    // Nobody waits for what is told: the relay looks by itself.
+    drop(Relay::start(relay, tasks));
+    Ok(())
+}

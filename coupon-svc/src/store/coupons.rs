@@ -1,0 +1,222 @@
+//! Coupons.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::{Array, BigInt, Integer, Text, Timestamptz, Uuid as SqlUuid};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use uuid::Uuid;
+
+use super::schema::coupon;
+use super::{corrupt, sized};
+use crate::domain::coupon::{Counts, Coupon, Kept, State};
+
+#[derive(Debug, Queryable, Selectable)]
+#[diesel(table_name = coupon)]
+struct Row {
+    coupon_id: Uuid,
+    campaign_id: Uuid,
+    account_id: Uuid,
+    state: String,
+    issue_time: DateTime<Utc>,
+    valid_from_time: DateTime<Utc>,
+    expire_time: DateTime<Utc>,
+}
+
+impl Row {
+    fn read(self) -> QueryResult<Coupon> {
+        let kept = Kept::ALL.into_iter().find(|kept| kept.name() == self.state);
+        Ok(Coupon {
+            coupon_id: self.coupon_id,
+            campaign_id: self.campaign_id,
+            account_id: self.account_id,
+            kept: kept.ok_or_else(|| corrupt(format!("coupon.state {}", self.state)))?,
+            issue_time: self.issue_time,
+            valid_from: self.valid_from_time,
+            expire_time: self.expire_time,
+        })
+    }
+}
+
+/// What a claim wants to make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wish {
+    /// For whom.
+    pub account_id: Uuid,
+    /// Which; follows from the request.
+    pub coupon_id: Uuid,
+}
+
+#[derive(QueryableByName)]
+struct Id {
+    #[diesel(sql_type = SqlUuid)]
+    coupon_id: Uuid,
+}
+
+/// Makes coupons for accounts that have fewer than `most` of the campaign, no account twice among the wishes. Answers those that are new.
+///
+/// Rows are made by account, so that two transactions that want the same ones wait in one order.
+pub async fn insert(
+    connection: &mut AsyncPgConnection,
+    campaign_id: Uuid,
+    most: u32,
+    (issue_time, valid_from, expire_time): (DateTime<Utc>, DateTime<Utc>, DateTime<Utc>),
+    wishes: &[Wish],
+) -> QueryResult<Vec<Uuid>> {
+    let most: i32 = sized(most)?;
+    let rows: Vec<Id> = diesel::sql_query(
+        "INSERT INTO coupon (coupon_id, campaign_id, account_id, n, issue_time, valid_from_time, expire_time) \
+         SELECT w.coupon_id, $1, w.account_id, w.n, $2, $3, $4 FROM ( \
+             SELECT w.coupon_id, w.account_id, 1 + (SELECT count(*) FROM coupon c WHERE c.campaign_id = $1 AND c.account_id = w.account_id) AS n \
+             FROM unnest($5::uuid[], $6::uuid[]) AS w(coupon_id, account_id)) w \
+         WHERE w.n <= $7 ORDER BY w.account_id ON CONFLICT DO NOTHING RETURNING coupon_id",
+    )
+    .bind::<SqlUuid, _>(campaign_id)
+    .bind::<Timestamptz, _>(issue_time)
+    .bind::<Timestamptz, _>(valid_from)
+    .bind::<Timestamptz, _>(expire_time)
+    .bind::<Array<SqlUuid>, _>(wishes.iter().map(|wish| wish.coupon_id).collect::<Vec<_>>())
+    .bind::<Array<SqlUuid>, _>(wishes.iter().map(|wish| wish.account_id).collect::<Vec<_>>())
+    .bind::<Integer, _>(most)
+    .load(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| row.coupon_id).collect())
+}
+
+/// Takes back coupons that were made in this transaction.
+pub async fn unmake(connection: &mut AsyncPgConnection, coupons: &[Uuid]) -> QueryResult<()> {
+    if coupons.is_empty() {
+        return Ok(());
+    }
+    diesel::delete(coupon::table.filter(coupon::coupon_id.eq_any(coupons)))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Those of these coupons that exist.
+pub async fn of(
+    connection: &mut AsyncPgConnection,
+    coupons: &[Uuid],
+) -> QueryResult<HashMap<Uuid, Coupon>> {
+    let rows: Vec<Row> = coupon::table
+        .filter(coupon::coupon_id.eq_any(coupons))
+        .select(Row::as_select())
+        .load(connection)
+        .await?;
+    rows.into_iter()
+        .map(|row| Ok((row.coupon_id, row.read()?)))
+        .collect()
+}
+
+/// The coupons of a campaign that these accounts have, by account.
+pub async fn owned(
+    connection: &mut AsyncPgConnection,
+    campaign_id: Uuid,
+    accounts: &[Uuid],
+) -> QueryResult<HashMap<Uuid, Vec<Uuid>>> {
+    let rows: Vec<(Uuid, Uuid)> = coupon::table
+        .filter(coupon::campaign_id.eq(campaign_id))
+        .filter(coupon::account_id.eq_any(accounts))
+        .order((coupon::account_id, coupon::n))
+        .select((coupon::account_id, coupon::coupon_id))
+        .load(connection)
+        .await?;
+    let mut owned: HashMap<Uuid, Vec<Uuid>> = HashMap::new();
+    for (account_id, coupon_id) in rows {
+        owned.entry(account_id).or_default().push(coupon_id);
+    }
+    Ok(owned)
+}
+
+/// Owners of coupons of a campaign after `after`, with how many each has.
+pub async fn owners(
+    connection: &mut AsyncPgConnection,
+    campaign_id: Uuid,
+    after: Option<Uuid>,
+    limit: i64,
+) -> QueryResult<Vec<(Uuid, i64)>> {
+    coupon::table
+        .filter(coupon::campaign_id.eq(campaign_id))
+        .filter(coupon::account_id.gt(after.unwrap_or(Uuid::nil())))
+        .group_by(coupon::account_id)
+        .order(coupon::account_id)
+        .select((coupon::account_id, diesel::dsl::count_star()))
+        .limit(limit)
+        .load(connection)
+        .await
+}
+
+/// Coupons of an account, those that expire first at the head, behind `after`; with `state` those that stand so at `now`.
+pub async fn list(
+    connection: &mut AsyncPgConnection,
+    account_id: Uuid,
+    state: Option<State>,
+    now: DateTime<Utc>,
+    after: Option<(DateTime<Utc>, Uuid)>,
+    limit: i64,
+) -> QueryResult<Vec<Coupon>> {
+    let mut query = coupon::table
+        .filter(coupon::account_id.eq(account_id))
+        .order((coupon::expire_time, coupon::coupon_id))
+        .limit(limit)
+        .select(Row::as_select())
+        .into_boxed();
+    if let Some((time, coupon_id)) = after {
+        let later = coupon::expire_time.gt(time).or(coupon::expire_time
+            .eq(time)
+            .and(coupon::coupon_id.gt(coupon_id)));
+        query = query.filter(later);
+    }
+    let is = |kept: Kept| coupon::state.eq(kept.name());
+    query = match state {
+        None => query,
+        Some(State::Available) => {
+            query.filter(is(Kept::Available).and(coupon::expire_time.gt(now)))
+        }
+        Some(State::Expired) => query.filter(is(Kept::Available).and(coupon::expire_time.le(now))),
+        Some(State::Reserved) => query.filter(is(Kept::Reserved)),
+        Some(State::Used) => query.filter(is(Kept::Used)),
+        Some(State::Revoked) => query.filter(is(Kept::Revoked)),
+    };
+    let rows: Vec<Row> = query.load(connection).await?;
+    rows.into_iter().map(Row::read).collect()
+}
+
+#[derive(QueryableByName)]
+struct CountRow {
+    #[diesel(sql_type = Text)]
+    state: String,
+    #[diesel(sql_type = BigInt)]
+    coupons: i64,
+}
+
+/// How many coupons of a campaign stand where at `now`.
+pub async fn counts(
+    connection: &mut AsyncPgConnection,
+    campaign_id: Uuid,
+    now: DateTime<Utc>,
+) -> QueryResult<Counts> {
+    let rows: Vec<CountRow> = diesel::sql_query(
+        "SELECT CASE WHEN state = 'AVAILABLE' AND expire_time <= $2 THEN 'EXPIRED' ELSE state END AS state, count(*) AS coupons \
+         FROM coupon WHERE campaign_id = $1 GROUP BY 1",
+    )
+    .bind::<SqlUuid, _>(campaign_id)
+    .bind::<Timestamptz, _>(now)
+    .load(connection)
+    .await?;
+    let mut counts = Counts::default();
+    for row in rows {
+        let coupons: u64 = sized(row.coupons)?;
+        *match row.state.as_str() {
+            "AVAILABLE" => &mut counts.available,
+            "RESERVED" => &mut counts.reserved,
+            "USED" => &mut counts.used,
+            "EXPIRED" => &mut counts.expired,
+            "REVOKED" => &mut counts.revoked,
+            other => return Err(corrupt(format!("coupon.state {other}"))),
+        } = coupons;
+    }
+    Ok(counts)
+}

@@ -1,0 +1,9 @@
+//! coupon-svc against a real Redis and a real Postgres.
+#![cfg(test)] // so that clippy knows these modules as tests
+
+mod campaigns;
+mod claims;
+mod gates;
+mod refusals;
+mod schema;
+mod service;

@@ -1,0 +1,125 @@
+//! The tables: they go up and down, say what they are, and refuse what the code would never write.
+
+use std::fs;
+use std::path::Path;
+
+use coupon_svc::store::MIGRATIONS;
+use diesel_async::{AsyncConnection, RunQueryDsl, SimpleAsyncConnection};
+use mesh::pg::testing::TestDatabase;
+use mesh::pg::{Connection, constraint, migrate};
+
+/// Every table of the service.
+const TABLES: [&str; 3] = ["campaign", "campaign_stock", "coupon"];
+/// One row of everything, all right.
+const WORLD: &str = "
+    CREATE FUNCTION id(n int) RETURNS uuid LANGUAGE sql AS $$ SELECT lpad(n::text, 32, '0')::uuid $$;
+    INSERT INTO campaign (campaign_id, name, terms, stock, per_account_max, claim_open_time, claim_close_time, use_days, state)
+        VALUES (id(1), 'c', '{}', 5, 1, '2026-01-01Z', '2026-01-02Z', 30, 'OPEN');
+    INSERT INTO campaign_stock VALUES (id(1), 0, 5);
+    INSERT INTO coupon VALUES (id(1), id(1), id(7), 1, 'AVAILABLE', '2026-01-01Z', '2026-01-01Z', '2026-02-01Z');
+";
+/// (the wall, a write that runs against it).
+const WALLS: &[(&str, &str)] = &[
+    ("campaign_stock_size", "UPDATE campaign SET stock = 0"),
+    (
+        "campaign_stock_size",
+        "UPDATE campaign SET stock = 10000001",
+    ),
+    (
+        "campaign_per_account",
+        "UPDATE campaign SET per_account_max = 101",
+    ),
+    (
+        "campaign_claim_window",
+        "UPDATE campaign SET claim_close_time = claim_open_time",
+    ),
+    ("campaign_use_end", "UPDATE campaign SET use_days = NULL"),
+    (
+        "campaign_use_end",
+        "UPDATE campaign SET use_close_time = '2026-02-01Z'",
+    ),
+    ("campaign_state", "UPDATE campaign SET state = 'AJAR'"),
+    (
+        "campaign_stock_remaining",
+        "UPDATE campaign_stock SET remaining = -1",
+    ),
+    (
+        "campaign_stock_shard",
+        "INSERT INTO campaign_stock VALUES (id(1), 16, 1)",
+    ),
+    (
+        "campaign_stock_campaign_fkey",
+        "INSERT INTO campaign_stock VALUES (id(2), 1, 1)",
+    ),
+    (
+        "coupon_owner",
+        "INSERT INTO coupon SELECT id(2), campaign_id, account_id, n, state, issue_time, valid_from_time, expire_time FROM coupon",
+    ),
+    ("coupon_state", "UPDATE coupon SET state = 'LOST'"),
+    ("coupon_n", "UPDATE coupon SET n = 101"),
+    (
+        "coupon_campaign_fkey",
+        "UPDATE coupon SET campaign_id = id(2)",
+    ),
+];
+
+#[derive(diesel::QueryableByName)]
+struct Number {
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    n: i64,
+}
+
+async fn number(connection: &mut Connection, sql: &str) -> i64 {
+    let row: Number = diesel::sql_query(sql).get_result(connection).await.unwrap();
+    row.n
+}
+
+async fn migrated() -> (TestDatabase, Connection) {
+    let storage = TestDatabase::create().await.unwrap();
+    migrate(storage.url(), &[MIGRATIONS]).await.unwrap();
+    let connection = Connection::establish(storage.url().expose()).await.unwrap();
+    (storage, connection)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn migrations_go_up_down_and_up_again_and_every_column_says_what_it_is() {
+    let (_storage, mut connection) = migrated().await;
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+    let entries = fs::read_dir(folder).unwrap();
+    let mut folders: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    folders.sort();
+    let tables = format!("relkind = 'r' AND relname IN ('{}')", TABLES.join("', '"));
+    let count = format!("SELECT count(*) AS n FROM pg_class WHERE {tables}");
+    let all = i64::try_from(TABLES.len()).unwrap();
+    assert_eq!(number(&mut connection, &count).await, all);
+    for migration in folders.iter().rev() {
+        let down = fs::read_to_string(migration.join("down.sql")).unwrap();
+        connection.batch_execute(&down).await.unwrap();
+    }
+    assert_eq!(number(&mut connection, &count).await, 0);
+    for migration in &folders {
+        let up = fs::read_to_string(migration.join("up.sql")).unwrap();
+        connection.batch_execute(&up).await.unwrap();
+    }
+    assert_eq!(number(&mut connection, &count).await, all);
+    let silent = format!(
+        "SELECT count(*) AS n FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum >= 0 AND NOT a.attisdropped \
+         WHERE {tables} AND (col_description(c.oid, a.attnum) IS NULL OR obj_description(c.oid, 'pg_class') IS NULL)"
+    );
+    assert_eq!(number(&mut connection, &silent).await, 0);
+    let bad = "ALTER TABLE coupon ADD COLUMN bad_example int";
+    connection.batch_execute(bad).await.unwrap();
+    assert_eq!(number(&mut connection, &silent).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_wall_stands() {
+    let (_storage, mut connection) = migrated().await;
+    connection.batch_execute(WORLD).await.unwrap();
+    for (wall, write) in WALLS {
+        let refused = connection.batch_execute(&format!("BEGIN; {write}")).await;
+        let error = refused.expect_err(write);
+        assert_eq!(constraint(&error), Some(*wall), "{write}: {error}");
+        connection.batch_execute("ROLLBACK").await.unwrap();
+    }
+}
