@@ -3,4 +3,5 @@
 pub mod claims;
 pub mod desk;
 pub mod manage;
+pub mod quote;
 pub mod reads;

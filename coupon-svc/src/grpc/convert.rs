@@ -1,5 +1,6 @@
 //! Between the wire and the domain. Every violation of a request is told at once.
 
+pub(super) mod quote;
 mod terms;
 
 use chrono::{DateTime, Utc};

@@ -10,6 +10,7 @@ use tonic::{Request, Response, Status};
 
 use super::{account, convert, status};
 use crate::app::claims::Claims;
+use crate::app::quote;
 use crate::app::reads::{self, Place};
 
 /// Answers CouponService.
@@ -96,6 +97,18 @@ impl CouponService for CouponApi {
         Ok(Response::new(pb::ListMyCouponsResponse {
             coupons: coupons.collect(),
             next_page_token: list.token(listed.next.as_ref()),
+        }))
+    }
+
+    async fn quote_best(
+        &self,
+        request: Request<pb::QuoteBestRequest>,
+    ) -> Result<Response<pb::QuoteBestResponse>, Status> {
+        let (account_id, order, chosen) = convert::quote::asked(request.get_ref())?;
+        let quoted = quote::quote(&self.database, account_id, order, chosen).await;
+        let quote = quoted.map_err(status::quoting)?;
+        Ok(Response::new(pb::QuoteBestResponse {
+            quote: Some(convert::quote::told(&quote)),
         }))
     }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use mesh::status::{OVERLOADED, REQUEST_ID_REUSED, REQUEST_IN_PROGRESS, Reason, internal};
 use tonic::{Code, Status};
 
-use crate::app::{claims, manage};
+use super::convert;
+use crate::app::{claims, manage, quote};
 use crate::domain::campaign::{Refused, Shut};
 
 /// No such campaign.
@@ -57,6 +58,13 @@ pub const COUPON_NOT_FOUND: Reason = Reason::new(
     "there is no such coupon, or it is somebody else's",
 );
 
+/// Some of the chosen ones do not fit.
+pub const COUPONS_NOT_USABLE: Reason = Reason::new(
+    "COUPONS_NOT_USABLE",
+    Code::FailedPrecondition,
+    "PreconditionFailure names each of the chosen coupons that cannot be used for this order, and why; choose without them",
+);
+
 /// The reasons of this service, for docs/ERRORS.md.
 pub const REASONS: &[&Reason] = &[
     &CAMPAIGN_NOT_FOUND,
@@ -67,6 +75,7 @@ pub const REASONS: &[&Reason] = &[
     &ALREADY_CLAIMED,
     &CLAIM_UNDECIDED,
     &COUPON_NOT_FOUND,
+    &COUPONS_NOT_USABLE,
 ];
 
 /// A collision is over soon.
@@ -121,6 +130,28 @@ pub(super) fn managing(error: manage::Error) -> Status {
                 .into(),
         }
     })
+}
+
+/// What those who ask what an order costs are refused with.
+pub(super) fn quoting(failure: quote::Failure) -> Status {
+    use quote::Failure;
+
+    let text = failure.to_string();
+    match failure {
+        Failure::NotUsable(unused) => {
+            let mut refusal = COUPONS_NOT_USABLE.refuse(text);
+            for unused in unused {
+                let reason = convert::quote::reason(&unused.reason);
+                let kind = reason.as_str_name().trim_start_matches("WHY_NOT_USED_");
+                let subject = unused.coupon_id.to_string();
+                let description = convert::quote::description(&unused.reason);
+                refusal = refusal.precondition(kind, &subject, &description);
+            }
+            refusal.into()
+        }
+        Failure::Database(error) => error.into_status(|never| match never {}),
+        Failure::Fault(error) => internal(&error),
+    }
 }
 
 /// No such coupon.

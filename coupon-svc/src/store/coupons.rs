@@ -184,6 +184,26 @@ pub async fn list(
     rows.into_iter().map(Row::read).collect()
 }
 
+/// Coupons of an account that are not over at `now`, those that expire first at the head.
+pub async fn open(
+    connection: &mut AsyncPgConnection,
+    account_id: Uuid,
+    now: DateTime<Utc>,
+    most: usize,
+) -> QueryResult<Vec<Coupon>> {
+    let open = [Kept::Available, Kept::Reserved].map(Kept::name);
+    let rows: Vec<Row> = coupon::table
+        .filter(coupon::account_id.eq(account_id))
+        .filter(coupon::expire_time.gt(now))
+        .filter(coupon::state.eq_any(open))
+        .order((coupon::expire_time, coupon::coupon_id))
+        .limit(sized(most)?)
+        .select(Row::as_select())
+        .load(connection)
+        .await?;
+    rows.into_iter().map(Row::read).collect()
+}
+
 #[derive(QueryableByName)]
 struct CountRow {
     #[diesel(sql_type = Text)]

@@ -4,6 +4,7 @@
 mod campaigns;
 mod claims;
 mod gates;
+mod quotes;
 mod refusals;
 mod schema;
 mod service;

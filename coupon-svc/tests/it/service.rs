@@ -11,7 +11,9 @@ use coupon_svc::service::{ServiceError, serve_on};
 use diesel_async::{AsyncConnection, RunQueryDsl, SimpleAsyncConnection};
 use mesh::clock::to_timestamp;
 use mesh::config::{Env, ProcessEnv, Secret};
-use mesh::identity::{Claims, JwksSource, Role, SigningKey, VerifierOptions};
+use mesh::identity::{
+    Claims, JwksSource, MESH_IDENTITY, MESH_TOKEN, Role, SigningKey, VerifierOptions,
+};
 use mesh::pg::Connection;
 use mesh::pg::testing::TestDatabase;
 use mesh::process::Runtime;
@@ -34,6 +36,9 @@ use uuid::Uuid;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Pause between two looks.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// What peers share.
+const TOKEN: &str = "a secret between peers";
 
 /// Names on the broker that all homes share. Nobody listens there.
 static SHARED: LazyLock<String> = LazyLock::new(|| format!("t{}.", mesh::id::new().simple()));
@@ -91,7 +96,7 @@ impl Home {
                 issuer: "home".to_owned(),
                 audience: "usher".to_owned(),
             },
-            mesh_token: Secret::new("a secret between peers"),
+            mesh_token: Secret::new(TOKEN),
             policy_overlay: None,
             otlp_endpoint: None,
             log: "off".to_owned(),
@@ -152,6 +157,15 @@ impl Home {
         request
             .metadata_mut()
             .insert("authorization", token.parse().unwrap());
+        request
+    }
+
+    /// A request of booking-svc.
+    pub(crate) fn peer<T>(&self, message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        let metadata = request.metadata_mut();
+        metadata.insert(MESH_IDENTITY, "booking-svc".parse().unwrap());
+        metadata.insert(MESH_TOKEN, TOKEN.parse().unwrap());
         request
     }
 

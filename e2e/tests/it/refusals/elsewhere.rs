@@ -10,7 +10,7 @@ use super::scene::Scene;
 use crate::real::RealMesh;
 
 /// A reason, the test that shows it, and what stands there.
-const SHOWN: [(&str, &str, &str); 35] = [
+const SHOWN: [(&str, &str, &str); 36] = [
     (
         "REQUEST_IN_PROGRESS",
         "booking-svc/tests/it/catalogue/venue.rs",
@@ -88,6 +88,11 @@ const SHOWN: [(&str, &str, &str); 35] = [
         "CLAIM_UNDECIDED",
         "coupon-svc/tests/it/gates.rs",
         "CLAIM_UNDECIDED",
+    ),
+    (
+        "COUPONS_NOT_USABLE",
+        "coupon-svc/tests/it/quotes.rs",
+        "COUPONS_NOT_USABLE",
     ),
     (
         "COUPON_NOT_FOUND",
