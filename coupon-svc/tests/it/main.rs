@@ -8,3 +8,4 @@ mod quotes;
 mod refusals;
 mod schema;
 mod service;
+mod walls;

@@ -175,6 +175,10 @@ impl Home {
             .unwrap()
     }
 
+    pub(crate) fn url(&self) -> &Secret {
+        self.storage.url()
+    }
+
     pub(crate) async fn sql(&self, sql: &str) {
         let mut connection = self.connection().await;
         connection.batch_execute(sql).await.unwrap();

@@ -13,6 +13,7 @@ use crate::domain::campaign::{Campaign, Shut, State};
 use crate::domain::coupon::Coupon;
 use crate::store;
 use crate::store::coupons::Wish;
+use crate::store::stock::PartLock;
 
 /// A claim that reached Postgres.
 #[derive(Clone, Copy, Debug)]
@@ -102,7 +103,8 @@ async fn limited(
         return Ok(kept);
     }
     let campaign_id = campaign.campaign_id;
-    let (taken, empty) = store::stock::take(connection, campaign_id, home, kept.len()).await?;
+    let (taken, empty) =
+        store::stock::take(connection, campaign_id, home, kept.len(), PartLock::On).await?;
     let in_order = wishes.iter().map(|wish| wish.coupon_id);
     let beyond = in_order
         .filter(|coupon_id| kept.contains(coupon_id))
