@@ -13,6 +13,7 @@ mod chance;
 mod clients;
 mod closing;
 mod contracts;
+mod coupons;
 mod docs;
 mod k8s;
 mod kills;

@@ -333,7 +333,7 @@ impl Drop for RealMesh {
     }
 }
 
-fn redis_url() -> String {
+pub(crate) fn redis_url() -> String {
     ProcessEnv.get("USHER_REDIS_URL").expect(
         "USHER_REDIS_URL is not set: run `make test`, or `dev/stack up --name test` and `. .run/test/env`",
     )
