@@ -42,6 +42,9 @@ pub enum GateError {
     /// It goes by a newer version of the campaign.
     #[error("the campaign has changed")]
     Outdated,
+    /// It takes too long to answer.
+    #[error("the gate does not answer")]
+    Silent,
     /// Redis.
     #[error("the gate cannot be reached")]
     Call(#[from] CallError),
@@ -55,7 +58,7 @@ pub enum GateError {
 pub enum Said {
     /// Go on to Postgres.
     Pass,
-    /// The account has as many as it can, or is about to.
+    /// The account has a place already: Postgres tells what comes of it.
     Has,
     /// Every coupon has its owner.
     Full,
@@ -98,7 +101,7 @@ pub struct Gate {
     redis: Redis,
     functions: Library,
     meta: String,
-    settings: [i64; 5],
+    settings: [i64; 4],
     buckets: i64,
 }
 
@@ -124,7 +127,6 @@ impl Gate {
                 settings.claim_open.timestamp_millis(),
                 close,
                 limit,
-                i64::from(settings.per_account_max),
             ],
             buckets: limit / BUCKET + 1,
         })

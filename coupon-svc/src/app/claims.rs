@@ -183,7 +183,11 @@ async fn next(waiting: &mut mpsc::Receiver<Job>, stop: &CancellationToken) -> Op
     let mut jobs = Vec::with_capacity(BATCH_MAX);
     tokio::select! {
         biased;
-        count = waiting.recv_many(&mut jobs, BATCH_MAX) => (count > 0).then_some(jobs),
+        count = waiting.recv_many(&mut jobs, BATCH_MAX) => {
+            // Nobody waits for those any more.
+            jobs.retain(|job| !job.answer.is_closed());
+            (count > 0).then_some(jobs)
+        }
         () = stop.cancelled() => None,
     }
 }

@@ -1,21 +1,24 @@
-//! The campaigns that people ask for, as they are known on this instance, and what keeps their gates right.
+//! The campaigns that people ask for, as they are known on this instance.
+
+mod gates;
 
 use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use mesh::clock::{self, Stopwatch};
+use mesh::clock::Stopwatch;
 use mesh::pg::{Connection, Database, TxError};
 use mesh::redis::{Library, Redis};
 use mesh::status::chain;
 use mesh::tasks::Tasks;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::warn;
 use uuid::Uuid;
 
-use crate::domain::campaign::{Campaign, Standing, State};
-use crate::gate::{Became, Gate, GateError};
+use crate::domain::campaign::{Campaign, State};
+use crate::domain::coupon::Coupon;
+use crate::gate::Gate;
 use crate::store;
 
 /// How often what is known is read again.
@@ -24,12 +27,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const COMPARE_EVERY: u32 = 5;
 /// A campaign that nobody asked for is forgotten after this time.
 const IDLE: Duration = Duration::from_secs(600);
-/// Claims that are looked up at once because nobody said what became of them.
-const LATE_AT_ONCE: usize = 200;
-/// Owners that a gate is loaded with at once: about a millisecond of Redis.
-const OWNERS_AT_ONCE: i64 = 1_000;
-/// Time to build a gate before somebody else may: the largest takes a minute.
-const BUILD_TIME: Duration = Duration::from_secs(120);
 
 /// What this instance knows of campaigns. Clones share it.
 #[derive(Clone, Debug)]
@@ -45,6 +42,7 @@ struct Inner {
     tasks: Tasks,
     known: RwLock<HashMap<Uuid, Known>>,
     building: Mutex<HashSet<Uuid>>,
+    away: Mutex<Option<Stopwatch>>,
 }
 
 #[derive(Debug)]
@@ -65,6 +63,7 @@ impl Desk {
                 tasks: tasks.clone(),
                 known: RwLock::default(),
                 building: Mutex::default(),
+                away: Mutex::default(),
             }),
         };
         let keeper = desk.clone();
@@ -124,107 +123,20 @@ impl Desk {
         Arc::clone(&known.campaign)
     }
 
+    /// Those of these coupons that exist.
+    pub async fn coupons(
+        &self,
+        ids: Vec<Uuid>,
+    ) -> Result<HashMap<Uuid, Coupon>, TxError<Infallible>> {
+        let read =
+            async move |connection: &mut Connection| store::coupons::of(connection, &ids).await;
+        self.inner.database.read(read).await
+    }
+
     /// The gate of a campaign, where it has one.
     #[must_use]
     pub fn gate(&self, campaign: &Campaign) -> Option<Gate> {
         Gate::of(&self.inner.redis, &self.inner.functions, campaign)
-    }
-
-    /// Builds the gate of a campaign in the background, unless somebody does.
-    pub fn rebuild(&self, campaign: &Arc<Campaign>) {
-        let campaign_id = campaign.campaign_id;
-        if campaign.standing(clock::now()) != Standing::Open {
-            return;
-        }
-        let begun = {
-            let mut building = self
-                .inner
-                .building
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            building.insert(campaign_id)
-        };
-        if !begun {
-            return;
-        }
-        let (desk, campaign) = (self.clone(), Arc::clone(campaign));
-        self.inner.tasks.spawn("build a gate", async move {
-            match desk.build(&campaign).await {
-                Ok(true) => info!(%campaign_id, "the gate of campaign {campaign_id} is built"),
-                Ok(false) => {}
-                Err(error) => {
-                    warn!(%campaign_id, "the gate of campaign {campaign_id} is not built: {error}")
-                }
-            }
-            let mut building = desk
-                .inner
-                .building
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            building.remove(&campaign_id);
-        });
-    }
-
-    /// Whether it was this instance's to build, and is.
-    async fn build(&self, old: &Campaign) -> Result<bool, String> {
-        let (campaign_id, known) = (old.campaign_id, old.gate_epoch);
-        let begin = async move |connection: &mut Connection| {
-            Ok(store::campaigns::next_gate(connection, campaign_id, known, BUILD_TIME).await?)
-        };
-        let database = &self.inner.database;
-        let begun = database.transaction::<_, Infallible, _>("begin a gate", begin);
-        let begun = begun.await.map_err(|error| chain(&error))?;
-        let campaign = self
-            .refresh(campaign_id)
-            .await
-            .map_err(|error| chain(&error))?;
-        let (Some(epoch), Some(campaign)) = (begun, campaign) else {
-            return Ok(false);
-        };
-        if let Some(old) = self.gate(old) {
-            old.close().await.map_err(|error| chain(&error))?;
-        }
-        let Some(gate) = self
-            .gate(&campaign)
-            .filter(|_| campaign.gate_epoch == epoch)
-        else {
-            return Ok(false);
-        };
-        metrics::counter!("usher_coupon_gates_built_total").increment(1);
-        let mut after = None;
-        loop {
-            let read = async move |connection: &mut Connection| {
-                store::coupons::owners(connection, campaign_id, after, OWNERS_AT_ONCE).await
-            };
-            let owners = database.read(read).await.map_err(|error| chain(&error))?;
-            let Some((last, _)) = owners.last() else {
-                break;
-            };
-            after = Some(*last);
-            gate.load(&owners).await.map_err(|error| chain(&error))?;
-        }
-        let issued = self
-            .issued(&campaign)
-            .await
-            .map_err(|error| chain(&error))?;
-        gate.build(issued).await.map_err(|error| chain(&error))?;
-        let end = async move |connection: &mut Connection| {
-            Ok(store::campaigns::gate_built(connection, campaign_id, epoch).await?)
-        };
-        let ended = database.transaction::<_, Infallible, _>("end a gate", end);
-        ended.await.map_err(|error| chain(&error))?;
-        Ok(true)
-    }
-
-    /// How many coupons were issued of a campaign with a limit.
-    async fn issued(&self, campaign: &Campaign) -> Result<i64, TxError<Infallible>> {
-        let (campaign_id, stock) = (campaign.campaign_id, campaign.settings.stock);
-        let read = async move |connection: &mut Connection| {
-            store::stock::remaining(connection, campaign_id).await
-        };
-        let remaining = self.inner.database.read(read).await?;
-        let stock = stock.unwrap_or_default();
-        Ok(stock - remaining.unwrap_or(stock))
     }
 
     async fn keep(self, stop: CancellationToken) {
@@ -235,12 +147,7 @@ impl Desk {
                 // What is known goes on.
                 warn!(error = chain(&error), "campaigns cannot be read");
             }
-            for campaign in self.all() {
-                self.settle_late(&campaign).await;
-                if looks.is_multiple_of(COMPARE_EVERY) {
-                    self.compare(&campaign).await;
-                }
-            }
+            self.keep_gates(looks.is_multiple_of(COMPARE_EVERY)).await;
             tokio::select! {
                 () = tokio::time::sleep(LOOK_EVERY) => {}
                 () = stop.cancelled() => {}
@@ -277,76 +184,4 @@ impl Desk {
         }
         Ok(())
     }
-
-    /// Finds out what became of claims about which nobody said anything: their instance died, or Redis did not hear it.
-    async fn settle_late(&self, campaign: &Campaign) {
-        let Some(gate) = self.gate(campaign) else {
-            return;
-        };
-        let outcome = async {
-            let late = gate.late(LATE_AT_ONCE).await?;
-            if late.is_empty() {
-                return Ok(());
-            }
-            let ids: Vec<Uuid> = late.iter().map(|(_, coupon_id)| *coupon_id).collect();
-            let read =
-                async move |connection: &mut Connection| store::coupons::of(connection, &ids).await;
-            let Ok(found) = self.inner.database.read(read).await else {
-                return Ok(());
-            };
-            let settled = late.into_iter().map(|claim| {
-                let there = found.contains_key(&claim.1);
-                (
-                    claim,
-                    if there {
-                        Became::Known
-                    } else {
-                        Became::Nothing
-                    },
-                )
-            });
-            gate.settle(&settled.collect::<Vec<_>>()).await
-        };
-        self.told(campaign, outcome.await);
-    }
-
-    /// Compares what a gate counts with what Postgres does, and sets it right when nobody is on the way.
-    async fn compare(&self, campaign: &Campaign) {
-        let Some(gate) = self.gate(campaign) else {
-            return;
-        };
-        let outcome = async {
-            let state = gate.state().await?;
-            let Ok(issued) = self.issued(campaign).await else {
-                return Ok(());
-            };
-            let drift = state.count - state.under_way - issued;
-            metrics::gauge!("usher_coupon_gate_drift_coupons").set(count(drift.abs()));
-            if state.under_way == 0 && (state.count != issued || state.won != issued) {
-                gate.correct(state, issued).await?;
-            }
-            Ok(())
-        };
-        self.told(campaign, outcome.await);
-    }
-
-    fn told(&self, campaign: &Campaign, outcome: Result<(), GateError>) {
-        match outcome {
-            Ok(()) => {}
-            Err(GateError::NotBuilt) => self.rebuild(&Arc::new(campaign.clone())),
-            Err(error) => {
-                let campaign_id = campaign.campaign_id;
-                warn!(%campaign_id, error = chain(&error), "the gate of campaign {campaign_id} is not looked after");
-            }
-        }
-    }
-}
-
-#[expect(
-    clippy::as_conversions,
-    clippy::cast_precision_loss,
-    reason = "a stock has at most ten million coupons"
-)]
-fn count(coupons: i64) -> f64 {
-    coupons as f64
 }

@@ -23,6 +23,9 @@ pub enum Refusal {
     /// Not in this state.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// The platform has no share in it.
+    #[error("a seller's campaign is paid by the seller")]
+    PaidBySeller,
     /// The id was used for something else.
     #[error("the request id was used for another request")]
     RequestIdReused,
@@ -120,8 +123,10 @@ impl Managing {
         if campaign.state != State::Draft {
             // In force here at once; other instances look every second.
             let campaign = self.desk.note(campaign.clone());
-            if campaign.state == State::Open && campaign.gate_epoch == 0 {
-                self.desk.rebuild(&campaign);
+            match campaign.state {
+                State::Open if campaign.gate_epoch == 0 => self.desk.rebuild(&campaign),
+                State::Ended => self.desk.shut(&campaign),
+                _ => {}
             }
         }
         Ok(campaign)
@@ -162,12 +167,11 @@ impl Managing {
         let campaign = self.get(operator, campaign_id).await?;
         let (now, stock) = (clock::now(), campaign.settings.stock);
         let read = async move |connection: &mut Connection| {
-            let counts = store::coupons::counts(connection, campaign_id, now).await?;
-            let remaining = store::stock::remaining(connection, campaign_id).await?;
-            Ok((counts, remaining))
+            store::coupons::counts(connection, campaign_id, now).await
         };
-        let (counts, remaining) = self.database.read(read).await.map_err(TxError::widen)?;
-        Ok((counts, stock.map(|stock| remaining.unwrap_or(stock))))
+        let counts = self.database.read(read).await.map_err(TxError::widen)?;
+        let issued = i64::try_from(counts.issued()).unwrap_or(i64::MAX);
+        Ok((counts, stock.map(|stock| stock.saturating_sub(issued))))
     }
 }
 
@@ -202,6 +206,9 @@ async fn change(
             let mut settings = settings.as_ref().clone();
             // Whose it is does not change with who decides.
             settings.terms.seller_id = known.seller_id();
+            if known.seller_id().is_some() && settings.terms.platform_share > 0 {
+                return Err(Refusal::PaidBySeller.into());
+            }
             known.changed(settings).map_err(Refusal::from)?
         }
         Wish::Open(_) => known.opened(now).map_err(Refusal::from)?,

@@ -2,8 +2,8 @@
 --
 -- KEYS[1] is <prefix>m. Every other key has the same prefix, and with it the same hash tag.
 --
---   m     hash   version of the campaign that it goes by, open and close ms, limit, most of an account; count: places taken, won: those
---                of them that are coupons. It is there when the gate is built.
+--   m     hash   version of the campaign that it goes by, open and close ms, limit; count: places taken, won: those of them that are
+--                coupons. It is there when the gate is built.
 --   p     zset   account .. coupon -> until when whoever was let through has time to get it, ms
 --   a:B   hash   account -> places; bucket B of many, small enough to stay packed
 local F = {}
@@ -30,7 +30,7 @@ local KEEP = 86400000
 -- One place of an account more.
 local function add(P, bucket, account, close)
   call('HINCRBY', P .. 'a:' .. bucket, account, 1)
-  call('PEXPIREAT', P .. 'a:' .. bucket, close + KEEP)
+  call('PEXPIREAT', P .. 'a:' .. bucket, math.max(close, clock()) + KEEP)
 end
 
 -- One place of an account less.
@@ -41,11 +41,11 @@ local function give_back(P, bucket, account)
   call('HINCRBY', P .. 'm', 'count', -1)
 end
 
--- claim: version open close limit most pause, then bucket account coupon of each. Answers a code for each; one number alone when the gate is not
--- built (0) or goes by a newer version (-1).
+-- claim: version open close limit pause, then bucket account coupon of each. Answers a code for each; one number alone when the gate is not
+-- built (0) or goes by a newer version (-1). Whoever has a place already is Postgres' business: it may be the same request again.
 function F.claim(keys, args)
   local P = prefix(keys)
-  local m = call('HMGET', P .. 'm', 'version', 'open', 'close', 'limit', 'most', 'count', 'won')
+  local m = call('HMGET', P .. 'm', 'version', 'open', 'close', 'limit', 'count', 'won')
   if not m[1] then
     return 0
   end
@@ -54,24 +54,22 @@ function F.claim(keys, args)
     return -1
   end
   if version > tonumber(m[1]) then
-    call('HSET', P .. 'm', 'version', args[1], 'open', args[2], 'close', args[3], 'limit', args[4], 'most', args[5])
-    m[2], m[3], m[4], m[5] = args[2], args[3], args[4], args[5]
+    call('HSET', P .. 'm', 'version', args[1], 'open', args[2], 'close', args[3], 'limit', args[4])
+    m[2], m[3], m[4] = args[2], args[3], args[4]
   end
   local now = clock()
-  local open, close, limit, most = tonumber(m[2]), tonumber(m[3]), tonumber(m[4]), tonumber(m[5])
-  local count, won = tonumber(m[6]), tonumber(m[7])
+  local open, close, limit = tonumber(m[2]), tonumber(m[3]), tonumber(m[4])
+  local count, won = tonumber(m[5]), tonumber(m[6])
   local before = count
-  local pause = tonumber(args[6])
+  local pause = tonumber(args[5])
   local codes = {}
-  for i = 7, #args, 3 do
+  for i = 6, #args, 3 do
     local bucket, account, coupon = args[i], args[i + 1], args[i + 2]
     local code
     local places = tonumber(call('HGET', P .. 'a:' .. bucket, account) or 0)
-    if places > 0 and call('ZSCORE', P .. 'p', account .. coupon) then
-      -- The same request again: Postgres tells.
-      code = PASS
-    elseif places >= most then
-      code = HAS
+    if places > 0 then
+      local ends = call('ZSCORE', P .. 'p', account .. coupon)
+      code = ends and tonumber(ends) > now and PASS or HAS
     elseif now >= close then
       code = LATE
     elseif now < open then
@@ -134,12 +132,11 @@ function F.load(keys, args)
   return 1
 end
 
--- build: version open close limit most issued. The gate is built, unless it is already.
+-- build: version open close limit issued. The gate is built, unless it is already.
 function F.build(keys, args)
   local P = prefix(keys)
   if call('EXISTS', P .. 'm') == 0 then
-    call('HSET', P .. 'm', 'version', args[1], 'open', args[2], 'close', args[3], 'limit', args[4], 'most', args[5], 'count', args[6], 'won',
-      args[6])
+    call('HSET', P .. 'm', 'version', args[1], 'open', args[2], 'close', args[3], 'limit', args[4], 'count', args[5], 'won', args[5])
     call('PEXPIREAT', P .. 'm', args[3] + KEEP)
   end
   return 1

@@ -157,8 +157,8 @@ impl CampaignService for CampaignApi {
                 wrong.add(field, remedy);
             },
         );
+        let standing = convert::standing_asked(&mut wrong, body.state);
         let page = wrong.finish(&INVALID_REQUEST, Some(page))?;
-        let standing = convert::standing_asked(body.state());
         let listed = self.managing.list(operator(&account), standing, page).await;
         let listed = listed.map_err(status::managing)?;
         let now = clock::now();

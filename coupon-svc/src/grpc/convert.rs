@@ -3,7 +3,7 @@
 pub(super) mod quote;
 mod terms;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, SubsecRound, Utc};
 use mesh::clock::{from_timestamp, to_timestamp};
 use mesh::status::{INVALID_REQUEST, Violations};
 use prost_types::Timestamp;
@@ -13,6 +13,11 @@ use uuid::Uuid;
 
 use crate::domain::campaign::{Campaign, Settings, Standing, UseEnd};
 use crate::domain::coupon::{Counts, Coupon, State};
+
+/// Years that JSON can show, with room for the longest life of a coupon.
+const YEARS: std::ops::RangeInclusive<i32> = 1970..=9980;
+/// Digits of a second in the database.
+const SECOND_DIGITS: u16 = 6;
 
 pub(super) fn id(wrong: &mut Violations, field: &str, text: &str) -> Option<Uuid> {
     let id = mesh::id::parse(text);
@@ -74,11 +79,16 @@ pub(super) fn settings(
 }
 
 fn time(wrong: &mut Violations, field: &str, time: Option<&Timestamp>) -> Option<DateTime<Utc>> {
-    let read = time.map(from_timestamp);
-    if read == Some(None) {
-        wrong.add(format!("settings.{field}"), "is no time");
+    let read = time?;
+    let sane = from_timestamp(read).filter(|time| YEARS.contains(&time.year()));
+    if sane.is_none() {
+        wrong.add(
+            format!("settings.{field}"),
+            "must be a time of 1970 to 9980",
+        );
     }
-    read.flatten()
+    // As the database keeps it, so that a replay is answered the same.
+    sane.map(|time| time.trunc_subsecs(SECOND_DIGITS))
 }
 
 fn needed(wrong: &mut Violations, field: &str, given: Option<&Timestamp>) -> Option<DateTime<Utc>> {
@@ -125,8 +135,12 @@ const fn standing(standing: Standing) -> pb::CampaignState {
 }
 
 /// What a filter asks for; `None`: all.
-pub(super) const fn standing_asked(state: pb::CampaignState) -> Option<Standing> {
-    match state {
+pub(super) fn standing_asked(wrong: &mut Violations, state: i32) -> Option<Standing> {
+    let known = pb::CampaignState::try_from(state);
+    if known.is_err() {
+        wrong.add("state", "must be a state of campaigns");
+    }
+    match known.unwrap_or_default() {
         pb::CampaignState::Unspecified => None,
         pb::CampaignState::Draft => Some(Standing::Draft),
         pb::CampaignState::Open => Some(Standing::Open),
@@ -169,8 +183,12 @@ pub(super) fn coupon(coupon: &Coupon, campaign: &Campaign, now: DateTime<Utc>) -
 }
 
 /// What a filter asks for; `None`: all.
-pub(super) const fn state_asked(state: pb::CouponState) -> Option<State> {
-    match state {
+pub(super) fn state_asked(wrong: &mut Violations, state: i32) -> Option<State> {
+    let known = pb::CouponState::try_from(state);
+    if known.is_err() {
+        wrong.add("state", "must be a state of coupons");
+    }
+    match known.unwrap_or_default() {
         pb::CouponState::Unspecified => None,
         pb::CouponState::Available => Some(State::Available),
         pb::CouponState::Reserved => Some(State::Reserved),

@@ -85,8 +85,8 @@ impl CouponService for CouponApi {
                 wrong.add(field, remedy);
             },
         );
+        let state = convert::state_asked(&mut wrong, body.state);
         let page = wrong.finish(&INVALID_REQUEST, Some(page))?;
-        let state = convert::state_asked(body.state());
         let listed = reads::coupons(&self.database, account.account_id, state, page).await;
         let (listed, campaigns) = listed.map_err(unread)?;
         let now = clock::now();

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use mesh::status::{OVERLOADED, REQUEST_ID_REUSED, REQUEST_IN_PROGRESS, Reason, internal};
+use mesh::status::{
+    INVALID_REQUEST, OVERLOADED, REQUEST_ID_REUSED, REQUEST_IN_PROGRESS, Reason, Violations,
+    internal,
+};
 use tonic::{Code, Status};
 
 use super::convert;
@@ -123,6 +126,12 @@ pub(super) fn managing(error: manage::Error) -> Status {
             Refusal::NoCampaign => CAMPAIGN_NOT_FOUND.refuse(text).into(),
             Refusal::Refused(Refused::NotDraft) => CAMPAIGN_NOT_DRAFT.refuse(text).into(),
             Refusal::Refused(Refused::WindowOver) => CLAIM_WINDOW_OVER.refuse(text).into(),
+            Refusal::PaidBySeller => {
+                let mut wrong = Violations::new();
+                let remedy = format!("must be 0: {text}");
+                wrong.add("settings.terms.platform_share", remedy);
+                wrong.refuse(&INVALID_REQUEST)
+            }
             Refusal::RequestIdReused => REQUEST_ID_REUSED.refuse(text).into(),
             Refusal::RequestInProgress => REQUEST_IN_PROGRESS
                 .refuse(text)

@@ -187,8 +187,7 @@ pub async fn next_gate(
     known: i64,
     time: Duration,
 ) -> QueryResult<Option<i64>> {
-    let now = pg::now(connection).await?;
-    let until = now + TimeDelta::from_std(time).map_err(|_| corrupt("time to build a gate"))?;
+    let (now, until) = (pg::now(connection).await?, until(connection, time).await?);
     let free = campaign::gate_busy_until
         .is_null()
         .or(campaign::gate_busy_until.lt(now));
@@ -205,6 +204,27 @@ pub async fn next_gate(
         .get_result(connection)
         .await
         .optional()
+}
+
+/// Has more `time` to build the gate of this epoch. False: somebody has begun another one.
+pub async fn go_on_building(
+    connection: &mut AsyncPgConnection,
+    campaign_id: Uuid,
+    epoch: i64,
+    time: Duration,
+) -> QueryResult<bool> {
+    let until = until(connection, time).await?;
+    let changed = diesel::update(campaign::table.find(campaign_id))
+        .filter(campaign::gate_epoch.eq(epoch))
+        .set(campaign::gate_busy_until.eq(until))
+        .execute(connection)
+        .await?;
+    Ok(changed > 0)
+}
+
+async fn until(connection: &mut AsyncPgConnection, time: Duration) -> QueryResult<DateTime<Utc>> {
+    let time = TimeDelta::from_std(time).map_err(|_| corrupt("time to build a gate"))?;
+    Ok(pg::now(connection).await? + time)
 }
 
 /// Nobody builds the gate of this epoch any more: whoever does not find it may begin the next.

@@ -41,6 +41,3 @@ diesel::table! {
         expire_time -> Timestamptz,
     }
 }
-
-diesel::joinable!(coupon -> campaign (campaign_id));
-diesel::allow_tables_to_appear_in_same_query!(campaign, coupon);

@@ -56,6 +56,9 @@ pub async fn take(
         .filter(campaign_stock::shard.eq(home))
         // A part that becomes empty may be the last one: that is seen below.
         .filter(campaign_stock::remaining.gt(count));
+    diesel::sql_query("SAVEPOINT home")
+        .execute(connection)
+        .await?;
     let taken = diesel::update(enough)
         .set(campaign_stock::remaining.eq(campaign_stock::remaining - count))
         .execute(connection)
@@ -63,6 +66,9 @@ pub async fn take(
     if taken > 0 {
         return Ok((wanted, false));
     }
+    // A row that was waited for and has too few stays locked: without this, parts would be locked out of their order below.
+    let release = "ROLLBACK TO SAVEPOINT home";
+    diesel::sql_query(release).execute(connection).await?;
     let parts = parts
         .order(campaign_stock::shard)
         .select((campaign_stock::shard, campaign_stock::remaining));

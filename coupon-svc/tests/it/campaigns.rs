@@ -4,7 +4,7 @@ use mesh::identity::Role;
 use proto::usher::coupon::v1 as pb;
 use proto::usher::coupon::v1::CampaignState;
 
-use crate::service::{Home, reason, settings};
+use crate::service::{Home, fields, reason, settings};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_campaign_is_made_changed_opened_and_ended_by_whose_it_is() {
@@ -138,6 +138,58 @@ async fn campaigns_come_in_pages_newest_first_and_by_state() {
         let ids: Vec<_> = page.iter().map(|campaign| &campaign.campaign_id).collect();
         assert_eq!(ids, expected, "{state:?}");
         assert!(page.iter().all(|campaign| campaign.state() == state));
+    }
+    instance.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_that_is_repeated_has_one_effect() {
+    let home = Home::new().await;
+    let instance = home.start().await;
+    let seller = mesh::id::new();
+    let request = pb::CreateCampaignRequest {
+        request_id: mesh::id::new().to_string(),
+        settings: Some(settings(1)),
+    };
+    let send = async |request: pb::CreateCampaignRequest| {
+        let request = home.by(seller, Role::Seller, request);
+        let answer = instance.campaigns.clone().create_campaign(request).await;
+        answer.map(|answer| answer.into_inner().campaign.unwrap())
+    };
+    let made = send(request.clone()).await.unwrap();
+    assert_eq!(send(request.clone()).await.unwrap(), made);
+    let other = pb::CreateCampaignRequest {
+        settings: Some(settings(2)),
+        ..request
+    };
+    assert_eq!(reason(&send(other).await.unwrap_err()), "REQUEST_ID_REUSED");
+    assert_eq!(home.number("SELECT count(*) AS n FROM campaign").await, 1);
+    // The platform does not pay for a seller's campaign, whoever says so.
+    let shared = pb::UpdateCampaignRequest {
+        request_id: mesh::id::new().to_string(),
+        campaign_id: made.campaign_id,
+        settings: made.settings.map(|settings| pb::CampaignSettings {
+            terms: settings.terms.map(|terms| pb::CouponTerms {
+                platform_share: 1,
+                ..terms
+            }),
+            ..settings
+        }),
+    };
+    let shared = home.by(mesh::id::new(), Role::Admin, shared);
+    let refused = instance.campaigns.clone().update_campaign(shared).await;
+    assert_eq!(
+        fields(&refused.unwrap_err()),
+        ["settings.terms.platform_share"]
+    );
+    for state in [-1, 9] {
+        let request = pb::ListCampaignsRequest {
+            state,
+            ..pb::ListCampaignsRequest::default()
+        };
+        let request = home.by(seller, Role::Seller, request);
+        let refused = instance.campaigns.clone().list_campaigns(request).await;
+        assert_eq!(fields(&refused.unwrap_err()), ["state"]);
     }
     instance.stop().await;
 }

@@ -10,7 +10,7 @@ use proto::usher::coupon::v1 as pb;
 use proto::usher::coupon::v1::{CampaignState, CouponState};
 use uuid::Uuid;
 
-use crate::service::{Home, Instance, detail, reason, settings};
+use crate::service::{Home, Instance, detail, gate_keys, reason, redis, settings};
 
 /// Claims under way at once.
 const AT_ONCE: usize = 200;
@@ -275,4 +275,63 @@ async fn a_coupon_is_shown_to_its_owner_and_to_administrators() {
         }
     }
     instance.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_is_told_the_coupon_whatever_the_gate_remembers() {
+    let home = Home::new().await;
+    let (one, two) = (home.start().await, home.start().await);
+    for per_account_max in [1, 3] {
+        let settings = pb::CampaignSettings {
+            per_account_max,
+            ..settings(2)
+        };
+        let campaign_id = one.campaign(&home, settings).await;
+        let (account, request) = (mesh::id::new(), mesh::id::new());
+        let mine = one.claim(&home, campaign_id, account, request).await;
+        let mine = mine.unwrap();
+        let repeated = async |instance: &Instance| {
+            let again = instance.claim(&home, campaign_id, account, request).await;
+            assert_eq!(again.unwrap(), mine, "{per_account_max}");
+        };
+        repeated(&two).await;
+        let last = two.claim(&home, campaign_id, mesh::id::new(), mesh::id::new());
+        last.await.unwrap();
+        repeated(&one).await;
+        // Redis forgets who has one, and keeps the rest.
+        let keys = gate_keys(&redis(), campaign_id).await;
+        let owners: Vec<String> = keys.into_iter().filter(|key| key.contains(":a:")).collect();
+        if !owners.is_empty() {
+            redis().remove(&owners).await.unwrap();
+        }
+        repeated(&two).await;
+        let admin = (mesh::id::new(), Role::Admin);
+        one.end(&home, admin, &campaign_id.to_string())
+            .await
+            .unwrap();
+        repeated(&two).await;
+        repeated(&one).await;
+    }
+    one.stop().await;
+    two.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_gets_a_coupon_once_the_end_was_answered_whichever_instance_is_asked() {
+    let home = Home::new().await;
+    let (one, two) = (home.start().await, home.start().await);
+    let admin = (mesh::id::new(), Role::Admin);
+    for stock in [100, -1] {
+        let campaign_id = one.campaign(&home, settings(stock)).await;
+        let first = two.claim(&home, campaign_id, mesh::id::new(), mesh::id::new());
+        first.await.unwrap();
+        one.end(&home, admin, &campaign_id.to_string())
+            .await
+            .unwrap();
+        let late = two.claim(&home, campaign_id, mesh::id::new(), mesh::id::new());
+        assert_eq!(reason(&late.await.unwrap_err()), "CLAIM_WINDOW_OVER");
+        assert_eq!(kept(&home, campaign_id).await, 1);
+    }
+    one.stop().await;
+    two.stop().await;
 }

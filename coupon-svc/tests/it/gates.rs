@@ -9,6 +9,7 @@ use mesh::config::Secret;
 use mesh::redis::RedisValue;
 use proto::usher::coupon::v1 as pb;
 use redis::Pipeline;
+use tokio::net::TcpListener;
 use uuid::Uuid;
 
 use crate::service::{Home, gate_keys, reason, redis, settings, until};
@@ -164,18 +165,15 @@ async fn a_gate_that_redis_forgets_again_and_again_costs_nobody_anything() {
     instance.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn without_redis_coupons_are_still_claimed_exactly() {
+/// Twenty people claim five coupons without a gate that helps.
+async fn five_of_twenty(redis_url: &Secret) {
     let home = Home::new().await;
-    // Nobody listens there.
-    let instance = home.start_on(&Secret::new("redis://127.0.0.1:1")).await;
+    let instance = home.start_on(redis_url).await;
     let campaign_id = instance.campaign(&home, settings(5)).await;
     let people = claimants(20);
     let claims = people.iter().map(async |(account, request)| {
-        instance
-            .claim(&home, campaign_id, *account, *request)
-            .await
-            .map_err(|status| reason(&status))
+        let claimed = instance.claim(&home, campaign_id, *account, *request);
+        claimed.await.map_err(|status| reason(&status))
     });
     let answers = join_all(claims).await;
     assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 5);
@@ -186,6 +184,29 @@ async fn without_redis_coupons_are_still_claimed_exactly() {
             .all(|reason| reason == "COUPONS_SOLD_OUT")
     );
     instance.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_redis_coupons_are_still_claimed_exactly() {
+    // Nobody listens there.
+    five_of_twenty(&Secret::new("redis://127.0.0.1:1")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_takes_calls_and_never_answers_holds_nobody_up() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = silent.local_addr().unwrap();
+    let keep = async {
+        let mut open = Vec::new();
+        while let Ok((stream, _)) = silent.accept().await {
+            open.push(stream);
+        }
+    };
+    let url = Secret::new(format!("redis://{address}"));
+    tokio::select! {
+        () = five_of_twenty(&url) => {}
+        () = keep => panic!("the listener ended"),
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

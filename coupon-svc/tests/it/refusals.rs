@@ -55,6 +55,16 @@ fn of_campaigns() -> Vec<Case> {
             },
             vec!["use_close_time"],
         ),
+        (
+            pb::CampaignSettings {
+                claim_close_time: Some(prost_types::Timestamp {
+                    seconds: 400_000_000_000,
+                    nanos: 0,
+                }),
+                ..good
+            },
+            vec!["claim_close_time"],
+        ),
     ]
 }
 
@@ -100,6 +110,16 @@ fn of_terms() -> Vec<Case> {
                 ..terms.clone()
             }),
             vec!["terms.kind", "terms.target_values[0]", "terms.group_max"],
+        ),
+        (
+            with(pb::CouponTerms {
+                target: pb::TargetKind::Category.into(),
+                target_values: vec!["opera".to_owned(), "\0".to_owned()],
+                group: "\0".to_owned(),
+                group_max: 1,
+                ..terms.clone()
+            }),
+            vec!["terms.target_values[1]", "terms.group"],
         ),
         (
             with(pb::CouponTerms {

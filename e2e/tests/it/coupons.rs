@@ -73,14 +73,27 @@ async fn campaign(mesh: &RealMesh) -> Uuid {
     campaign_id.parse().unwrap()
 }
 
+/// A coupon, whose it is, and the request that it was the answer to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Claimed {
+    coupon_id: Uuid,
+    owner: Uuid,
+    request_id: Uuid,
+}
+
 /// One person's way to an answer that is final: the coupon, or that none is left.
-async fn claim(channels: &[Channel], campaign_id: Uuid, person: Person) -> Option<(Uuid, Uuid)> {
-    let request_id = id::new().to_string();
+async fn claim(
+    channels: &[Channel],
+    campaign_id: Uuid,
+    person: Person,
+    request_id: Uuid,
+) -> Option<Claimed> {
+    let owner = person.account_id;
     let mut turn = random::below(channels.len());
     loop {
         turn += 1;
         let mut request = Request::new(pb::ClaimCouponRequest {
-            request_id: request_id.clone(),
+            request_id: request_id.to_string(),
             campaign_id: campaign_id.to_string(),
         });
         let bearer = format!("Bearer {}", person.token).parse().unwrap();
@@ -93,7 +106,11 @@ async fn claim(channels: &[Channel], campaign_id: Uuid, person: Person) -> Optio
         {
             Ok(answer) => {
                 let coupon = answer.into_inner().coupon.unwrap();
-                return Some((coupon.coupon_id.parse().unwrap(), person.account_id));
+                return Some(Claimed {
+                    coupon_id: coupon.coupon_id.parse().unwrap(),
+                    owner,
+                    request_id,
+                });
             }
             Err(status) if reason(&status) == "COUPONS_SOLD_OUT" => return None,
             Err(status) => {
@@ -139,6 +156,20 @@ async fn strike(fault: Fault, instances: &mut [Process; 2]) {
     }
 }
 
+/// What people were told is what is kept: every coupon, and one each.
+async fn as_told(mesh: &RealMesh, got: &BTreeMap<Uuid, Claimed>) {
+    let rows = "SELECT coupon_id || ' ' || account_id AS t FROM coupon ORDER BY 1";
+    let kept: BTreeSet<String> = mesh.coupon.texts(rows).await.into_iter().collect();
+    let told = got
+        .iter()
+        .map(|(coupon_id, claimed)| format!("{coupon_id} {}", claimed.owner));
+    assert_eq!(kept, told.collect(), "what was told is what is kept");
+    let owners: BTreeSet<Uuid> = got.values().map(|claimed| claimed.owner).collect();
+    assert_eq!(owners.len(), STOCK, "one each");
+    let left = "SELECT coalesce(sum(remaining), 0) FROM campaign_stock";
+    assert_eq!(mesh.coupon.number(left).await, 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_thousand_claim_ten_thousand_coupons_while_everything_is_killed() {
     let mut mesh = RealMesh::start_pairs(Timings::Standard).await;
@@ -151,17 +182,14 @@ async fn a_hundred_thousand_claim_ten_thousand_coupons_while_everything_is_kille
     let (claimed, over) = (AtomicUsize::new(0), AtomicBool::new(false));
     let claims = async {
         let people = (0..PEOPLE).map(|_| mesh.person(&[Role::User]));
-        let claims = people.map(|person| claim(&channels, campaign_id, person));
+        let claims = people.map(|person| claim(&channels, campaign_id, person, id::new()));
         let mut answers = Box::pin(stream::iter(claims).buffer_unordered(AT_ONCE));
         let (mut got, mut in_vain) = (BTreeMap::new(), 0);
         while let Some(answer) = answers.next().await {
             match answer {
-                Some((coupon_id, owner)) => {
-                    assert_eq!(
-                        got.insert(coupon_id, owner),
-                        None,
-                        "two answers, one coupon"
-                    );
+                Some(answer) => {
+                    let other = got.insert(answer.coupon_id, answer);
+                    assert_eq!(other, None, "two answers, one coupon");
                     claimed.fetch_add(1, Ordering::Relaxed);
                 }
                 None => in_vain += 1,
@@ -190,7 +218,6 @@ async fn a_hundred_thousand_claim_ten_thousand_coupons_while_everything_is_kille
         struck
     };
     let ((got, in_vain), struck) = tokio::join!(claims, faults);
-    println!("struck, and coupons claimed before: {struck:?}");
     let while_claimed = struck.iter().filter(|(_, claimed)| *claimed < STOCK);
     let kinds: BTreeSet<Fault> = while_claimed.map(|(fault, _)| *fault).collect();
     assert_eq!(
@@ -199,14 +226,16 @@ async fn a_hundred_thousand_claim_ten_thousand_coupons_while_everything_is_kille
         "each fault met claims: {struck:?}"
     );
     assert_eq!((got.len(), in_vain), (STOCK, PEOPLE - STOCK));
-    let rows = "SELECT coupon_id || ' ' || account_id AS t FROM coupon ORDER BY 1";
-    let kept: BTreeSet<String> = mesh.coupon.texts(rows).await.into_iter().collect();
-    let told = got
-        .iter()
-        .map(|(coupon_id, owner)| format!("{coupon_id} {owner}"));
-    assert_eq!(kept, told.collect(), "what was told is what is kept");
-    let owners: BTreeSet<&Uuid> = got.values().collect();
-    assert_eq!(owners.len(), STOCK, "one each");
-    let left = "SELECT coalesce(sum(remaining), 0) FROM campaign_stock";
-    assert_eq!(mesh.coupon.number(left).await, 0);
+    as_told(&mesh, &got).await;
+    // Whoever asks again is told the same, whatever Redis lost meanwhile.
+    let again = got.values().map(|claimed| {
+        let person = Person::new(claimed.owner, &[Role::User], mesh.key()).unwrap();
+        claim(&channels, campaign_id, person, claimed.request_id)
+    });
+    let again = stream::iter(again).buffer_unordered(AT_ONCE).collect();
+    let again: Vec<Option<Claimed>> = again.await;
+    let again = again.into_iter().flatten();
+    let again: BTreeMap<Uuid, Claimed> =
+        again.map(|claimed| (claimed.coupon_id, claimed)).collect();
+    assert_eq!(again, got);
 }

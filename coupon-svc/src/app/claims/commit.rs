@@ -54,7 +54,10 @@ pub(super) async fn rule(
     };
     let now = pg::now(connection).await?;
     let shut = campaign.admits(now).err();
-    let admitted = claims.iter().filter(|claim| claim.gated || shut.is_none());
+    // The gate judges by the clock. An order to end it may have come after that.
+    let ended = campaign.state == State::Ended;
+    let judged = |claim: &Claim| shut.filter(|_| ended || !claim.gated);
+    let admitted = claims.iter().filter(|claim| judged(claim).is_none());
     let wishes: Vec<Wish> = admitted.map(|claim| claim.wish).collect();
     let mut issued: HashSet<Uuid> = HashSet::new();
     if campaign.state != State::Exhausted && !wishes.is_empty() {
@@ -79,7 +82,7 @@ pub(super) async fn rule(
             _ if has.is_some_and(|has| has.len() >= most) => {
                 Ruling::Already(has.cloned().unwrap_or_default())
             }
-            _ => match shut.filter(|_| !claim.gated) {
+            _ => match judged(claim) {
                 Some(shut) => Ruling::Shut(shut),
                 None if campaign.state == State::Exhausted => Ruling::SoldOut,
                 None => Ruling::Again,

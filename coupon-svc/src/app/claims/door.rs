@@ -1,6 +1,7 @@
 //! The gate: who is let through goes on to Postgres, and so does everybody where there is none.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use mesh::status::chain;
@@ -13,6 +14,9 @@ use super::{Job, Outcome, Refusal, by_campaign, next};
 use crate::app::desk::Desk;
 use crate::domain::campaign::{Campaign, Shut, State};
 use crate::gate::{Claimant, GateError, Said};
+
+/// Longest wait for a gate: a hundred times what it needs. Whoever claims has far more time, and a way without it.
+const ANSWER: Duration = Duration::from_millis(300);
 
 /// Asks gates until told to stop.
 pub(super) async fn ask(
@@ -34,11 +38,12 @@ async fn ask_one(desk: &Desk, jobs: Vec<Job>, pass: &mpsc::Sender<Job>) {
     let Some(campaign) = jobs.first().map(|job| Arc::clone(&job.campaign)) else {
         return;
     };
-    let Some(gate) = desk.gate(&campaign) else {
+    let Some(gate) = desk.gate(&campaign).filter(|_| !desk.is_away()) else {
         return go_on(pass, jobs);
     };
     let claimants: Vec<Claimant> = jobs.iter().map(Job::claimant).collect();
-    let said = match gate.claim(&claimants).await {
+    let asked = tokio::time::timeout(ANSWER, gate.claim(&claimants)).await;
+    let said = match asked.unwrap_or(Err(GateError::Silent)) {
         Ok(said) => said,
         Err(GateError::NotBuilt) => {
             desk.rebuild(&campaign);
@@ -54,6 +59,7 @@ async fn ask_one(desk: &Desk, jobs: Vec<Job>, pass: &mpsc::Sender<Job>) {
                 "the gate is not asked: {}",
                 chain(&error)
             );
+            desk.note_away();
             return go_on(pass, jobs);
         }
     };
@@ -63,8 +69,7 @@ async fn ask_one(desk: &Desk, jobs: Vec<Job>, pass: &mpsc::Sender<Job>) {
         let campaign = refresh(desk, campaign.campaign_id).await;
         exhausted = campaign.is_some_and(|campaign| campaign.state == State::Exhausted);
     }
-    let settings = &campaign.settings;
-    let mut through = Vec::new();
+    let (mut through, mut losers) = (Vec::new(), Vec::new());
     for (mut job, said) in jobs.into_iter().zip(said) {
         metrics::counter!("usher_coupon_gate_total", "said" => word(said)).increment(1);
         match said {
@@ -72,18 +77,40 @@ async fn ask_one(desk: &Desk, jobs: Vec<Job>, pass: &mpsc::Sender<Job>) {
                 job.claim.gated = true;
                 through.push(job);
             }
-            // Which ones it has, Postgres tells.
             Said::Has => through.push(job),
-            Said::Full if exhausted => job.tell(Outcome::Refused(Refusal::SoldOut)),
+            Said::Full | Said::Crowded if exhausted => losers.push((job, Refusal::SoldOut)),
             Said::Full | Said::Crowded => job.tell(Outcome::Again),
             Said::Early => {
-                let shut = Shut::NotOpen(settings.claim_open);
+                let shut = Shut::NotOpen(campaign.settings.claim_open);
                 job.tell(Outcome::Refused(shut.into()));
             }
-            Said::Late => job.tell(Outcome::Refused(Shut::Over.into())),
+            Said::Late => losers.push((job, Shut::Over.into())),
         }
     }
+    through.extend(refuse(desk, losers).await);
     go_on(pass, through);
+}
+
+/// Refuses for good, but those who have the coupon that they ask for: the gate may have forgotten them. They are answered.
+async fn refuse(desk: &Desk, losers: Vec<(Job, Refusal)>) -> Vec<Job> {
+    if losers.is_empty() {
+        return Vec::new();
+    }
+    let ids = losers.iter().map(|(job, _)| job.claim.wish.coupon_id);
+    let Ok(found) = desk.coupons(ids.collect()).await else {
+        let losers = losers.into_iter();
+        losers.for_each(|(job, _)| job.tell(Outcome::Again));
+        return Vec::new();
+    };
+    let mut owners = Vec::new();
+    for (job, refusal) in losers {
+        if found.contains_key(&job.claim.wish.coupon_id) {
+            owners.push(job);
+        } else {
+            job.tell(Outcome::Refused(refusal));
+        }
+    }
+    owners
 }
 
 async fn refresh(desk: &Desk, campaign_id: Uuid) -> Option<Arc<Campaign>> {

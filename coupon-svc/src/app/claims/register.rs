@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mesh::pg::{Connection, Database, TxError};
 use mesh::status::chain;
@@ -17,6 +18,9 @@ use super::{Job, Outcome, Refusal, by_campaign, next};
 use crate::app::desk::Desk;
 use crate::domain::campaign::Campaign;
 use crate::gate::Became;
+
+/// Longest wait for a commit: whoever claims waits a little longer. A server that is gone without a word says nothing for many minutes.
+const COMMIT: Duration = Duration::from_secs(3);
 
 /// Where coupons are written down.
 #[derive(Clone)]
@@ -50,8 +54,10 @@ impl Register {
             let together = self.commit(claims(&campaigns)).await;
             match together {
                 Ok(ruled) => self.answer(campaigns, ruled),
-                // Perhaps one of them is at fault: the others do not suffer for it.
-                Err(TxError::Database(_)) if campaigns.len() > 1 => {
+                // Perhaps one of them is at fault, or locked: the others do not suffer for it.
+                Err(TxError::Database(_) | TxError::LockTimeout | TxError::Conflict)
+                    if campaigns.len() > 1 =>
+                {
                     for (campaign_id, jobs) in campaigns {
                         let campaigns = BTreeMap::from([(campaign_id, jobs)]);
                         match self.commit(claims(&campaigns)).await {
@@ -78,7 +84,10 @@ impl Register {
             }
             Ok(ruled)
         };
-        self.database.transaction("claims", work).await
+        let owned = self.database.transaction("claims", work);
+        let committed = tokio::time::timeout(COMMIT, owned).await;
+        // It may still happen: the same claims come again, and find it.
+        committed.unwrap_or(Err(TxError::Unknown))
     }
 
     fn answer(&self, campaigns: BTreeMap<Uuid, Vec<Job>>, ruled: Vec<Ruled>) {
@@ -88,8 +97,8 @@ impl Register {
             for (job, ruling) in jobs.into_iter().zip(rulings) {
                 let became = match &ruling {
                     Ruling::Issued(_) => Became::New,
-                    Ruling::Known(_) | Ruling::Already(_) => Became::Known,
-                    Ruling::SoldOut | Ruling::Shut(_) | Ruling::Again => Became::Nothing,
+                    // What there was has a place already, or the gate is told of it by whoever compares.
+                    _ => Became::Nothing,
                 };
                 if job.claim.gated || became == Became::New {
                     settled.push((job.claimant(), became));
@@ -98,7 +107,7 @@ impl Register {
             }
             let gate = known.and_then(|campaign| self.desk.gate(&campaign));
             if let Some(gate) = gate.filter(|_| !settled.is_empty()) {
-                // What is not heard there is looked up after a while.
+                // What is not heard there is looked up after a while, and compared.
                 self.tasks.spawn("settle claims", async move {
                     if let Err(error) = gate.settle(&settled).await {
                         warn!(

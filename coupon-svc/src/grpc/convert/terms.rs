@@ -109,11 +109,9 @@ fn group(wrong: &mut Violations, terms: &pb::CouponTerms) -> Option<Option<Group
         }
         return Some(None);
     }
-    if name.chars().count() > NAME_MAX {
-        wrong.add(
-            "settings.terms.group",
-            format!("must have at most {NAME_MAX} characters"),
-        );
+    if !is_name(name) {
+        wrong.add("settings.terms.group", name_rule());
+        return None;
     }
     if !(1..=GROUP_MAX).contains(&most) {
         let remedy = format!("must be 1..{GROUP_MAX}: how many of the group can be used together");
@@ -129,6 +127,13 @@ fn group(wrong: &mut Violations, terms: &pb::CouponTerms) -> Option<Option<Group
 fn target(wrong: &mut Violations, terms: &pb::CouponTerms) -> Option<Target> {
     const FIELD: &str = "settings.terms.target_values";
     let (kind, values) = (terms.target(), &terms.target_values);
+    if pb::TargetKind::try_from(terms.target).is_err() {
+        wrong.add(
+            "settings.terms.target",
+            "must be one of the kinds of targets",
+        );
+        return None;
+    }
     if kind == pb::TargetKind::Unspecified {
         if !values.is_empty() {
             wrong.add("settings.terms.target", "is needed beside target_values");
@@ -146,11 +151,8 @@ fn target(wrong: &mut Violations, terms: &pb::CouponTerms) -> Option<Target> {
     };
     let names = |wrong: &mut Violations| -> Option<BTreeSet<String>> {
         for (number, name) in values.iter().enumerate() {
-            if !(1..=NAME_MAX).contains(&name.chars().count()) {
-                wrong.add(
-                    format!("{FIELD}[{number}]"),
-                    format!("must have 1 to {NAME_MAX} characters"),
-                );
+            if !is_name(name) {
+                wrong.add(format!("{FIELD}[{number}]"), name_rule());
             }
         }
         Some(values.iter().cloned().collect())
@@ -183,6 +185,14 @@ fn units(wrong: &mut Violations, field: &str, values: &[String]) -> Option<BTree
         }
     }
     whole.then_some(units)
+}
+
+fn is_name(text: &str) -> bool {
+    (1..=NAME_MAX).contains(&text.chars().count()) && !text.chars().any(char::is_control)
+}
+
+fn name_rule() -> String {
+    format!("must have 1 to {NAME_MAX} characters and no control characters")
 }
 
 const fn kind_name(kind: pb::DiscountKind) -> &'static str {
