@@ -332,6 +332,17 @@ async fn nobody_gets_a_coupon_once_the_end_was_answered_whichever_instance_is_as
         assert_eq!(reason(&late.await.unwrap_err()), "CLAIM_WINDOW_OVER");
         assert_eq!(kept(&home, campaign_id).await, 1);
     }
+    // The same where no gate has heard of the end: Postgres has the last word on whoever is let through.
+    for _ in 0..5 {
+        let campaign_id = one.campaign(&home, settings(100)).await;
+        let claimed = two.claim(&home, campaign_id, mesh::id::new(), mesh::id::new());
+        claimed.await.unwrap();
+        let end = "UPDATE campaign SET state = 'ENDED', version = version + 1 WHERE campaign_id =";
+        home.sql(&format!("{end} '{campaign_id}'")).await;
+        let late = two.claim(&home, campaign_id, mesh::id::new(), mesh::id::new());
+        assert_eq!(reason(&late.await.unwrap_err()), "CLAIM_WINDOW_OVER");
+        assert_eq!(kept(&home, campaign_id).await, 1);
+    }
     one.stop().await;
     two.stop().await;
 }

@@ -7,7 +7,6 @@ use coupon_svc::store::campaigns;
 use futures_util::future::{join, join_all};
 use mesh::config::Secret;
 use mesh::redis::RedisValue;
-use proto::usher::coupon::v1 as pb;
 use redis::Pipeline;
 use tokio::net::TcpListener;
 use uuid::Uuid;
@@ -114,11 +113,7 @@ async fn whoever_was_let_through_and_never_heard_of_again_leaves_the_place_to_ot
 async fn a_gate_that_redis_forgets_again_and_again_costs_nobody_anything() {
     let home = Home::new().await;
     let instance = home.start().await;
-    let settings = pb::CampaignSettings {
-        stock: 400,
-        ..settings(400)
-    };
-    let campaign_id = instance.campaign(&home, settings).await;
+    let campaign_id = instance.campaign(&home, settings(400)).await;
     let over = AtomicBool::new(false);
     let claims = async {
         let people = claimants(1_000);
