@@ -5,3 +5,4 @@ pub mod desk;
 pub mod manage;
 pub mod quote;
 pub mod reads;
+pub mod reservations;

@@ -5,4 +5,5 @@ pub mod campaign;
 pub mod coupon;
 pub mod discount;
 pub mod order;
+pub mod reservation;
 pub mod terms;

@@ -3,6 +3,7 @@
 pub mod campaign;
 mod convert;
 pub mod coupon;
+pub mod reservation;
 pub mod status;
 
 use std::sync::Arc;

@@ -3,8 +3,10 @@
 
 pub mod app;
 pub mod config;
+pub mod consumer;
 pub mod domain;
 pub mod gate;
 pub mod grpc;
+pub mod publish;
 pub mod service;
 pub mod store;

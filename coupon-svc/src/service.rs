@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use mesh::amqp::{Broker, BrokerError, Publisher};
+use mesh::amqp::{Broker, BrokerError, ConsumerOptions, NoSuchQueue, Publisher, consume};
 use mesh::dead_letters;
 use mesh::events::{Events, EventsError};
 use mesh::faults::Faults;
 use mesh::health::{Health, Need};
-use mesh::outbox::{Relay, RelayOptions};
+use mesh::outbox::{Relay, RelayOptions, Waker};
 use mesh::pg::{ConnectError, Database, DatabaseOptions, MigrateError, migrate};
 use mesh::process::Runtime;
 use mesh::redis::{OpenError, Redis};
@@ -15,15 +15,19 @@ use mesh::server::{Listeners, Server, ServerError};
 use mesh::tasks::Tasks;
 use proto::usher::coupon::v1::campaign_service_server::CampaignServiceServer;
 use proto::usher::coupon::v1::coupon_service_server::CouponServiceServer;
+use proto::usher::coupon::v1::reservation_service_server::ReservationServiceServer;
 use thiserror::Error;
 
 use crate::app::claims::Claims;
 use crate::app::desk::Desk;
 use crate::app::manage::Managing;
+use crate::app::reservations;
 use crate::config::Config;
+use crate::consumer::{COMMANDS, Commands};
 use crate::gate;
 use crate::grpc::campaign::CampaignApi;
 use crate::grpc::coupon::CouponApi;
+use crate::grpc::reservation::ReservationApi;
 use crate::store::MIGRATIONS;
 
 /// Name among peers.
@@ -50,6 +54,9 @@ pub enum ServiceError {
     /// The broker's address.
     #[error("the broker cannot be used")]
     Broker(#[from] BrokerError),
+    /// A queue without contract.
+    #[error("the commands cannot be consumed")]
+    Queue(#[from] NoSuchQueue),
     /// The server.
     #[error("the server ended")]
     Server(#[from] ServerError),
@@ -73,7 +80,12 @@ pub async fn serve_on(
         Database::connect(&config.database_url, &DatabaseOptions::new(NAME), tasks).await?;
     database.keep_swept(config.timings.sweep);
     database.keep_watched(&health, config.timings.gauges);
-    tell(&config, &database, &health, tasks)?;
+    let (outbox, consumers) = messages(&config, &database, &health, tasks)?;
+    let commands = Commands {
+        outbox: outbox.clone(),
+    };
+    consume(consumers, COMMANDS, commands)?;
+    reservations::keep_watched(&database, tasks);
     let redis = Redis::open(&config.redis_url)?;
     redis.keep_watched(&health, Need::Degrading, REDIS_WATCH, tasks);
     let desk = Desk::start(&database, redis, gate::library(), tasks);
@@ -83,23 +95,28 @@ pub async fn serve_on(
         claims,
         database: database.clone(),
     };
+    let reservations = ReservationApi {
+        database: database.clone(),
+        outbox,
+    };
     let managing = Managing { database, desk };
     Server::new(runtime.tasks, health, runtime.telemetry)
         .service(CampaignServiceServer::new(CampaignApi { managing }))
         .service(CouponServiceServer::new(coupons))
+        .service(ReservationServiceServer::new(reservations))
         .service(letters)
         .serve(&config.server, listeners, runtime.shutdown)
         .await?;
     Ok(())
 }
 
-/// The relay of the outbox.
-fn tell(
+/// The relay of the outbox, and what consumers work with.
+fn messages(
     config: &Config,
     database: &Database,
     health: &Health,
     tasks: &Tasks,
-) -> Result<(), ServiceError> {
+) -> Result<(Waker, ConsumerOptions), ServiceError> {
     let events = Events::embedded()?;
     let (url, prefix) = (&config.amqp_url, &config.amqp_prefix);
     let reconnect = config.timings.amqp_reconnect;
@@ -113,7 +130,13 @@ fn tell(
         timings: config.timings.clone(),
         faults: Faults::none(),
     };
-    // Nobody waits for what is told: the relay looks by itself.
-    drop(Relay::start(relay, tasks));
-    Ok(())
+    let outbox = Relay::start(relay, tasks);
+    let consumers = ConsumerOptions {
+        broker,
+        database: database.clone(),
+        events,
+        timings: config.timings.clone(),
+        faults: Faults::none(),
+    };
+    Ok((outbox, consumers))
 }

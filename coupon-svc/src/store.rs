@@ -2,6 +2,7 @@
 
 pub mod campaigns;
 pub mod coupons;
+pub mod reservations;
 mod schema;
 pub mod stock;
 mod terms;

@@ -17,6 +17,8 @@ use super::terms::Terms;
 pub const STOCK_MAX: i64 = 10_000_000;
 /// Most coupons of one account: more than anybody uses, and an account's coupons fit one page.
 pub const PER_ACCOUNT_MAX: u32 = 100;
+/// Most bookings of one coupon: a card for a hundred visits; what is for more is a campaign without stock.
+pub const USES_MAX: u32 = 100;
 /// Longest life of a coupon by days: ten years, beyond which a date should be named.
 pub const USE_DAYS_MAX: u32 = 3_650;
 /// Characters of a name, as of every name.
@@ -50,6 +52,8 @@ pub struct Settings {
     pub use_open: Option<DateTime<Utc>>,
     /// When they expire.
     pub use_end: UseEnd,
+    /// Bookings that one coupon can be used for.
+    pub uses_per_coupon: u32,
 }
 
 impl Settings {
@@ -72,6 +76,9 @@ impl Settings {
         }
         if !(1..=PER_ACCOUNT_MAX).contains(&self.per_account_max) {
             broken.push(("per_account_max", format!("must be 1..{PER_ACCOUNT_MAX}")));
+        }
+        if !(1..=USES_MAX).contains(&self.uses_per_coupon) {
+            broken.push(("uses_per_coupon", format!("must be 1..{USES_MAX}")));
         }
         if self.claim_close <= self.claim_open {
             broken.push((

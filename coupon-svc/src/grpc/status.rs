@@ -9,8 +9,10 @@ use mesh::status::{
 use tonic::{Code, Status};
 
 use super::convert;
-use crate::app::{claims, manage, quote};
+use crate::app::{claims, manage, quote, reservations};
+use crate::domain::best::Unused;
 use crate::domain::campaign::{Refused, Shut};
+use crate::domain::reservation;
 
 /// No such campaign.
 pub const CAMPAIGN_NOT_FOUND: Reason = Reason::new(
@@ -67,6 +69,24 @@ pub const COUPONS_NOT_USABLE: Reason = Reason::new(
     Code::FailedPrecondition,
     "PreconditionFailure names each of the chosen coupons that cannot be used for this order, and why; choose without them",
 );
+/// No such reservation.
+pub const RESERVATION_NOT_FOUND: Reason = Reason::new(
+    "RESERVATION_NOT_FOUND",
+    Code::NotFound,
+    "there is no such reservation of coupons",
+);
+/// Its coupons went back.
+pub const RESERVATION_RELEASED: Reason = Reason::new(
+    "RESERVATION_RELEASED",
+    Code::FailedPrecondition,
+    "the reservation was released, perhaps before it was made; this is final",
+);
+/// Its coupons were used.
+pub const RESERVATION_USED: Reason = Reason::new(
+    "RESERVATION_USED",
+    Code::FailedPrecondition,
+    "the coupons of the reservation were used; what is cancelled gives them back by RestoreCoupons",
+);
 
 /// The reasons of this service, for docs/ERRORS.md.
 pub const REASONS: &[&Reason] = &[
@@ -79,6 +99,9 @@ pub const REASONS: &[&Reason] = &[
     &CLAIM_UNDECIDED,
     &COUPON_NOT_FOUND,
     &COUPONS_NOT_USABLE,
+    &RESERVATION_NOT_FOUND,
+    &RESERVATION_RELEASED,
+    &RESERVATION_USED,
 ];
 
 /// A collision is over soon.
@@ -147,20 +170,42 @@ pub(super) fn quoting(failure: quote::Failure) -> Status {
 
     let text = failure.to_string();
     match failure {
-        Failure::NotUsable(unused) => {
-            let mut refusal = COUPONS_NOT_USABLE.refuse(text);
-            for unused in unused {
-                let reason = convert::quote::reason(&unused.reason);
-                let kind = reason.as_str_name().trim_start_matches("WHY_NOT_USED_");
-                let subject = unused.coupon_id.to_string();
-                let description = convert::quote::description(&unused.reason);
-                refusal = refusal.precondition(kind, &subject, &description);
-            }
-            refusal.into()
-        }
+        Failure::NotUsable(unused) => not_usable(text, &unused),
         Failure::Database(error) => error.into_status(|never| match never {}),
         Failure::Fault(error) => internal(&error),
     }
+}
+
+fn not_usable(text: String, unused: &[Unused]) -> Status {
+    let mut refusal = COUPONS_NOT_USABLE.refuse(text);
+    for unused in unused {
+        let reason = convert::quote::reason(&unused.reason);
+        let kind = reason.as_str_name().trim_start_matches("WHY_NOT_USED_");
+        let subject = unused.coupon_id.to_string();
+        let description = convert::quote::description(&unused.reason);
+        refusal = refusal.precondition(kind, &subject, &description);
+    }
+    refusal.into()
+}
+
+/// What bookings are refused with.
+pub(super) fn reserving(error: reservations::Error) -> Status {
+    use reservations::Refusal;
+
+    error.into_status(|refusal| {
+        let text = refusal.to_string();
+        match refusal {
+            Refusal::NotUsable(unused) => not_usable(text, &unused),
+            Refusal::Refused(reservation::Refused::NotFound) => {
+                RESERVATION_NOT_FOUND.refuse(text).into()
+            }
+            Refusal::Refused(reservation::Refused::Released) => {
+                RESERVATION_RELEASED.refuse(text).into()
+            }
+            Refusal::Refused(reservation::Refused::Used) => RESERVATION_USED.refuse(text).into(),
+            Refusal::Reused => REQUEST_ID_REUSED.refuse(text).into(),
+        }
+    })
 }
 
 /// No such coupon.

@@ -66,8 +66,8 @@ pub async fn insert(
 ) -> QueryResult<Vec<Uuid>> {
     let most: i32 = sized(most)?;
     let rows: Vec<Id> = diesel::sql_query(
-        "INSERT INTO coupon (coupon_id, campaign_id, account_id, n, issue_time, valid_from_time, expire_time) \
-         SELECT w.coupon_id, $1, w.account_id, w.n, $2, $3, $4 FROM ( \
+        "INSERT INTO coupon (coupon_id, campaign_id, account_id, n, issue_time, valid_from_time, expire_time, uses_max) \
+         SELECT w.coupon_id, $1, w.account_id, w.n, $2, $3, $4, (SELECT uses_per_coupon FROM campaign WHERE campaign_id = $1) FROM ( \
              SELECT w.coupon_id, w.account_id, 1 + (SELECT count(*) FROM coupon c WHERE c.campaign_id = $1 AND c.account_id = w.account_id) AS n \
              FROM unnest($5::uuid[], $6::uuid[]) AS w(coupon_id, account_id)) w \
          WHERE w.n <= $7 ORDER BY w.account_id ON CONFLICT DO NOTHING RETURNING coupon_id",
@@ -108,6 +108,33 @@ pub async fn of(
     rows.into_iter()
         .map(|row| Ok((row.coupon_id, row.read()?)))
         .collect()
+}
+
+/// Whether coupons are locked before they are looked at. Only a test that shows what the lock is for turns it off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CouponLock {
+    /// As it must be.
+    On,
+    /// To show the double use that the lock prevents first, and the index last.
+    Off,
+}
+
+/// Locks those of these coupons that exist, ascending, and answers them.
+pub async fn lock(
+    connection: &mut AsyncPgConnection,
+    coupons: &[Uuid],
+    lock: CouponLock,
+) -> QueryResult<HashMap<Uuid, Coupon>> {
+    if lock == CouponLock::On {
+        coupon::table
+            .filter(coupon::coupon_id.eq_any(coupons))
+            .order(coupon::coupon_id)
+            .select(coupon::coupon_id)
+            .for_no_key_update()
+            .load::<Uuid>(connection)
+            .await?;
+    }
+    of(connection, coupons).await
 }
 
 /// The coupons of a campaign that these accounts have, by account.

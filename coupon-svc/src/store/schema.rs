@@ -18,6 +18,7 @@ diesel::table! {
         gate_epoch -> BigInt,
         gate_busy_until -> Nullable<Timestamptz>,
         create_time -> Timestamptz,
+        uses_per_coupon -> SmallInt,
     }
 }
 
@@ -39,5 +40,27 @@ diesel::table! {
         issue_time -> Timestamptz,
         valid_from_time -> Timestamptz,
         expire_time -> Timestamptz,
+        uses_max -> SmallInt,
+        uses -> SmallInt,
+    }
+}
+
+diesel::table! {
+    reservation (reservation_id) {
+        reservation_id -> Uuid,
+        booking_id -> Uuid,
+        account_id -> Nullable<Uuid>,
+        state -> Text,
+        create_time -> Timestamptz,
+        change_time -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    reservation_coupon (reservation_id, coupon_id) {
+        reservation_id -> Uuid,
+        coupon_id -> Uuid,
+        held -> Bool,
+        restored -> Bool,
     }
 }

@@ -28,6 +28,7 @@ fn of_campaigns() -> Vec<Case> {
                 name: " \u{7}".to_owned(),
                 stock: 0,
                 per_account_max: 101,
+                uses_per_coupon: 101,
                 claim_close_time: before,
                 use_days: 3_651,
                 ..good.clone()
@@ -36,6 +37,7 @@ fn of_campaigns() -> Vec<Case> {
                 "name",
                 "stock",
                 "per_account_max",
+                "uses_per_coupon",
                 "claim_close_time",
                 "use_days",
             ],

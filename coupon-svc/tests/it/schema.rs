@@ -9,14 +9,22 @@ use mesh::pg::testing::TestDatabase;
 use mesh::pg::{Connection, constraint, migrate};
 
 /// Every table of the service.
-const TABLES: [&str; 3] = ["campaign", "campaign_stock", "coupon"];
+const TABLES: [&str; 5] = [
+    "campaign",
+    "campaign_stock",
+    "coupon",
+    "reservation",
+    "reservation_coupon",
+];
 /// One row of everything, all right.
 const WORLD: &str = "
     CREATE FUNCTION id(n int) RETURNS uuid LANGUAGE sql AS $$ SELECT lpad(n::text, 32, '0')::uuid $$;
     INSERT INTO campaign (campaign_id, name, terms, stock, per_account_max, claim_open_time, claim_close_time, use_days, state)
         VALUES (id(1), 'c', '{}', 5, 1, '2026-01-01Z', '2026-01-02Z', 30, 'OPEN');
     INSERT INTO campaign_stock VALUES (id(1), 0, 5);
-    INSERT INTO coupon VALUES (id(1), id(1), id(7), 1, 'AVAILABLE', '2026-01-01Z', '2026-01-01Z', '2026-02-01Z');
+    INSERT INTO coupon VALUES (id(1), id(1), id(7), 1, 'RESERVED', '2026-01-01Z', '2026-01-01Z', '2026-02-01Z');
+    INSERT INTO reservation VALUES (id(1), id(9), id(7), 'RESERVED'), (id(2), id(8), id(7), 'RESERVED');
+    INSERT INTO reservation_coupon VALUES (id(1), id(1), true);
 ";
 /// (the wall, a write that runs against it).
 const WALLS: &[(&str, &str)] = &[
@@ -53,13 +61,41 @@ const WALLS: &[(&str, &str)] = &[
     ),
     (
         "coupon_owner",
-        "INSERT INTO coupon SELECT id(2), campaign_id, account_id, n, state, issue_time, valid_from_time, expire_time FROM coupon",
+        "INSERT INTO coupon SELECT id(2), campaign_id, account_id, n, 'AVAILABLE', issue_time, valid_from_time, expire_time FROM coupon",
     ),
     ("coupon_state", "UPDATE coupon SET state = 'LOST'"),
     ("coupon_n", "UPDATE coupon SET n = 101"),
     (
         "coupon_campaign_fkey",
         "UPDATE coupon SET campaign_id = id(2)",
+    ),
+    ("campaign_uses", "UPDATE campaign SET uses_per_coupon = 101"),
+    ("coupon_uses", "UPDATE coupon SET uses = 2"),
+    ("coupon_used", "UPDATE coupon SET state = 'USED'"),
+    ("coupon_used", "UPDATE coupon SET uses = 1"),
+    (
+        "reservation_coupon_restored",
+        "UPDATE reservation_coupon SET restored = true",
+    ),
+    (
+        "reservation_state",
+        "UPDATE reservation SET state = 'LAPSED'",
+    ),
+    (
+        "reservation_account",
+        "UPDATE reservation SET account_id = NULL",
+    ),
+    (
+        "reservation_coupon_one_holder",
+        "INSERT INTO reservation_coupon VALUES (id(2), id(1), true)",
+    ),
+    (
+        "reservation_coupon_reservation_fkey",
+        "INSERT INTO reservation_coupon VALUES (id(3), id(1), false)",
+    ),
+    (
+        "reservation_coupon_coupon_fkey",
+        "INSERT INTO reservation_coupon VALUES (id(2), id(2), false)",
     ),
 ];
 

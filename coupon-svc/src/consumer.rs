@@ -1,0 +1,107 @@
+//! Commands of bookings: a message becomes the same use case that a call becomes.
+
+use mesh::amqp::{Handler, Message, Poison};
+use mesh::id;
+use mesh::outbox::Waker;
+use mesh::pg::{Connection, TxError};
+use prost::Name;
+use proto::usher::booking::events::v1::{
+    CommitCouponsCommand, ReleaseCouponsCommand, RestoreCouponsCommand,
+};
+use uuid::Uuid;
+
+use crate::app::reservations::{Error, order};
+use crate::domain::reservation::Order;
+
+/// Queue of the commands.
+pub const COMMANDS: &str = "coupon-svc.commands";
+
+/// Handles commands.
+#[derive(Clone, Debug)]
+pub struct Commands {
+    /// Wakes the relay: what a command did is told at once.
+    pub outbox: Waker,
+}
+
+impl Handler for Commands {
+    async fn handle(
+        &self,
+        connection: &mut Connection,
+        message: &Message,
+    ) -> Result<(), TxError<Poison>> {
+        let told = read(message)?;
+        let done = order(
+            connection,
+            told.booking_id,
+            told.reservation_id,
+            told.order,
+            &told.coupon_ids,
+        );
+        done.await.map_err(poison)
+    }
+
+    async fn committed(&self, _: &Message) {
+        self.outbox.wake();
+    }
+}
+
+struct Told {
+    order: Order,
+    reservation_id: Uuid,
+    booking_id: Uuid,
+    coupon_ids: Vec<Uuid>,
+}
+
+fn read(message: &Message) -> Result<Told, Poison> {
+    let told = |order, reservation_id: &str, booking_id: &str, coupon_ids: &[String]| {
+        let coupon_ids = coupon_ids.iter().map(|text| parse(text, "coupon_ids"));
+        Ok(Told {
+            order,
+            reservation_id: parse(reservation_id, "reservation_id")?,
+            booking_id: parse(booking_id, "booking_id")?,
+            coupon_ids: coupon_ids.collect::<Result<_, _>>()?,
+        })
+    };
+    if message.kind == CommitCouponsCommand::full_name() {
+        let command: CommitCouponsCommand = message.decode()?;
+        told(
+            Order::Commit,
+            &command.reservation_id,
+            &command.booking_id,
+            &[],
+        )
+    } else if message.kind == ReleaseCouponsCommand::full_name() {
+        let command: ReleaseCouponsCommand = message.decode()?;
+        told(
+            Order::Release,
+            &command.reservation_id,
+            &command.booking_id,
+            &[],
+        )
+    } else {
+        let command: RestoreCouponsCommand = message.decode()?;
+        told(
+            Order::Restore,
+            &command.reservation_id,
+            &command.booking_id,
+            &command.coupon_ids,
+        )
+    }
+}
+
+fn parse(text: &str, field: &str) -> Result<Uuid, Poison> {
+    id::parse(text).ok_or_else(|| Poison::new(format!("{field} is not a UUID")))
+}
+
+/// A refusal will not change by waiting; everything else may pass.
+fn poison(error: Error) -> TxError<Poison> {
+    match error {
+        TxError::Refused(refusal) => TxError::Refused(Poison::new(refusal.to_string())),
+        TxError::Busy => TxError::Busy,
+        TxError::LockTimeout => TxError::LockTimeout,
+        TxError::Conflict => TxError::Conflict,
+        TxError::Unavailable => TxError::Unavailable,
+        TxError::Unknown => TxError::Unknown,
+        TxError::Database(error) => TxError::Database(error),
+    }
+}
