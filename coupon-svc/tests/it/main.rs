@@ -6,6 +6,7 @@ mod claims;
 mod gates;
 mod quotes;
 mod refusals;
+mod reservations;
 mod schema;
 mod service;
 mod walls;

@@ -25,6 +25,7 @@ use mesh::timings::Timings;
 use proto::usher::coupon::v1 as pb;
 use proto::usher::coupon::v1::campaign_service_client::CampaignServiceClient;
 use proto::usher::coupon::v1::coupon_service_client::CouponServiceClient;
+use proto::usher::coupon::v1::reservation_service_client::ReservationServiceClient;
 use redis::Pipeline;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
@@ -60,6 +61,7 @@ pub(crate) struct Home {
 pub(crate) struct Instance {
     pub(crate) campaigns: CampaignServiceClient<Channel>,
     pub(crate) coupons: CouponServiceClient<Channel>,
+    pub(crate) reservations: ReservationServiceClient<Channel>,
     shutdown: CancellationToken,
     ended: tokio::task::JoinHandle<Result<(), ServiceError>>,
     owner: Tasks,
@@ -125,7 +127,8 @@ impl Home {
             .connect_lazy();
         let instance = Instance {
             campaigns: CampaignServiceClient::new(channel.clone()),
-            coupons: CouponServiceClient::new(channel),
+            coupons: CouponServiceClient::new(channel.clone()),
+            reservations: ReservationServiceClient::new(channel),
             shutdown,
             ended,
             owner,
