@@ -49,8 +49,15 @@ SELECT 'a confirmed hold has a confirmed booking', h.hold_id::text, format('hold
 FROM hold h LEFT JOIN booking b ON b.hold_id = h.hold_id AND b.state = 'CONFIRMED'
 WHERE (h.state = 'CONFIRMED') <> (b.booking_id IS NOT NULL)
 UNION ALL
-SELECT 'a booking costs what its lines cost', b.booking_id::text, format('%s, lines %s', b.total_amount, sum(l.quantity * l.unit_amount))
-FROM booking b JOIN booking_line l USING (booking_id) GROUP BY b.booking_id HAVING b.total_amount <> sum(l.quantity * l.unit_amount)
+SELECT 'a booking costs what its lines cost', b.booking_id::text,
+    format('%s and %s off, lines %s', b.total_amount, b.discount_amount, sum(l.quantity * l.unit_amount))
+FROM booking b JOIN booking_line l USING (booking_id) GROUP BY b.booking_id HAVING b.total_amount + b.discount_amount <> sum(l.quantity * l.unit_amount)
+UNION ALL
+SELECT 'coupons take off a booking what they take off its lines', b.booking_id::text, format('%s, lines %s', b.discount_amount, coalesce(sum(d.amount), 0))
+FROM booking b LEFT JOIN booking_discount d USING (booking_id) GROUP BY b.booking_id HAVING b.discount_amount <> coalesce(sum(d.amount), 0)
+UNION ALL
+SELECT 'coupons take no more off a line than it costs', l.booking_id || '/' || l.line_no, format('%s of %s', sum(d.amount), l.quantity * l.unit_amount)
+FROM booking_line l JOIN booking_discount d USING (booking_id, line_no) GROUP BY l.booking_id, l.line_no HAVING sum(d.amount) > l.quantity * l.unit_amount
 UNION ALL
 SELECT 'a saga ends as its booking does', s.saga_id::text, format('saga %s, booking %s', s.state, b.state)
 FROM saga s JOIN booking b ON b.booking_id = s.subject_id

@@ -5,6 +5,7 @@ pub mod catalogue;
 pub mod create_booking;
 pub mod inventory;
 pub mod issue_tickets;
+pub mod quote_booking;
 pub mod reads;
 pub mod saga_admin;
 pub mod timings;

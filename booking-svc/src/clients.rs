@@ -1,4 +1,4 @@
-//! Calls to payment-svc: the only place where its Status becomes something the saga understands.
+//! Calls to payment-svc, and in [`mod@coupons`] to coupon-svc: the only places where a Status becomes something the saga understands.
 
 use std::time::Duration;
 
@@ -16,6 +16,10 @@ use uuid::Uuid;
 
 use crate::domain::booking::{Method, PROVIDER};
 use crate::domain::saga::News;
+
+mod coupons;
+
+pub use coupons::{Coupons, Quoted, Reservation, Reserved};
 
 /// Time of one try: a payment is opened locally in milliseconds, no provider is asked.
 const TRY_LIMIT: Duration = Duration::from_millis(800);

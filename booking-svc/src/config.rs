@@ -15,6 +15,11 @@ pub const PEER_PAYMENT: Variable = Variable::required(
     "USHER_PEER_PAYMENT",
     "addresses of payment-svc: http://a:1,http://b:2",
 );
+/// Where coupon-svc is.
+pub const PEER_COUPON: Variable = Variable::required(
+    "USHER_PEER_COUPON",
+    "addresses of coupon-svc: http://a:1,http://b:2",
+);
 /// Keys that sign tickets.
 pub const TICKET_KEYS: Variable = Variable::required(
     "USHER_TICKET_KEYS",
@@ -28,7 +33,7 @@ pub const QUEUE_JWKS: Variable = Variable::optional(
 );
 
 /// The variables of this service beside those of every process.
-pub const VARIABLES: &[&Variable] = &[&PEER_PAYMENT, &TICKET_KEYS, &QUEUE_JWKS];
+pub const VARIABLES: &[&Variable] = &[&PEER_PAYMENT, &PEER_COUPON, &TICKET_KEYS, &QUEUE_JWKS];
 
 /// The configuration of a process.
 #[derive(Clone, Debug)]
@@ -43,6 +48,8 @@ pub struct Config {
     pub amqp_prefix: String,
     /// Where payment-svc is.
     pub payment: PeerList,
+    /// Where coupon-svc is.
+    pub coupon: PeerList,
     /// Keys that sign tickets.
     pub ticket_keys: PathBuf,
     /// Keys of passes.
@@ -61,6 +68,7 @@ impl Config {
         let amqp_url = reader.read(&config::AMQP_URL);
         let amqp_prefix = reader.read_optional(&config::AMQP_PREFIX);
         let payment = reader.read(&PEER_PAYMENT);
+        let coupon = reader.read(&PEER_COUPON);
         let ticket_keys = reader.read(&TICKET_KEYS);
         let queue_jwks = reader.read_optional(&QUEUE_JWKS);
         let (timings, book) = (reader.read(&config::TIMINGS), reader.read(&config::TIMINGS));
@@ -70,6 +78,7 @@ impl Config {
             amqp_url: amqp_url?,
             amqp_prefix: amqp_prefix?.unwrap_or_default(),
             payment: payment?,
+            coupon: coupon?,
             ticket_keys: ticket_keys?,
             queue_jwks: queue_jwks?,
             timings: timings?,

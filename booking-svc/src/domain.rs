@@ -12,6 +12,7 @@ pub mod inventory;
 pub mod limits;
 pub mod performance;
 pub mod plan;
+pub mod price;
 pub mod saga;
 pub mod show;
 pub mod text;

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use mesh::clock;
+use mesh::money::Money;
 use proto::usher::booking::events::v1::{
-    BookingConfirmed, BookingFailed, BookingStarted, ConfirmedLine, GradeLevel, InventoryLevel,
-    ShowPublished,
+    BookingConfirmed, BookingFailed, BookingStarted, CommitCouponsCommand, ConfirmedLine,
+    GradeLevel, InventoryLevel, ReleaseCouponsCommand, ShowPublished,
 };
 use uuid::Uuid;
 
@@ -15,29 +16,34 @@ use crate::domain::hold::Hold;
 use crate::domain::inventory::{self, PoolLevel};
 use crate::domain::show::Show;
 
-/// A booking was opened on `hold`.
+/// A booking was opened on `hold`, which costs `total` with its coupons.
 #[must_use]
-pub fn started(booking_id: Uuid, hold: &Hold) -> BookingStarted {
+pub fn started(booking_id: Uuid, hold: &Hold, total: Money) -> BookingStarted {
     BookingStarted {
         booking_id: booking_id.to_string(),
         account_id: hold.account_id.to_string(),
         hold_id: hold.hold_id.to_string(),
-        total: Some(hold.total.into()),
+        total: Some(total.into()),
     }
 }
 
 /// A booking was sold.
 #[must_use]
 pub fn confirmed(booking: &Booking, confirm_time: DateTime<Utc>) -> BookingConfirmed {
-    let lines = booking.lines.iter().map(|line| ConfirmedLine {
-        line_no: line.line_no.unsigned_abs(),
-        show_id: line.show_id.to_string(),
-        performance_id: line.performance_id.to_string(),
-        pool_id: line.unit.pool_id.to_string(),
-        ord: line.unit.ord.unsigned_abs(),
-        grade: line.grade.clone(),
-        quantity: line.quantity.unsigned_abs(),
-        unit_price: Some(line.unit_price.into()),
+    let lines = booking.lines.iter().map(|line| {
+        let (discount, platform_pays) = booking.discount_of(line);
+        ConfirmedLine {
+            line_no: line.line_no.unsigned_abs(),
+            show_id: line.show_id.to_string(),
+            performance_id: line.performance_id.to_string(),
+            pool_id: line.unit.pool_id.to_string(),
+            ord: line.unit.ord.unsigned_abs(),
+            grade: line.grade.clone(),
+            quantity: line.quantity.unsigned_abs(),
+            unit_price: Some(line.unit_price.into()),
+            discount: Some(discount.into()),
+            platform_pays: Some(platform_pays.into()),
+        }
     });
     BookingConfirmed {
         booking_id: booking.booking_id.to_string(),
@@ -48,6 +54,24 @@ pub fn confirmed(booking: &Booking, confirm_time: DateTime<Utc>) -> BookingConfi
         payment_id: booking.payment_id.to_string(),
         confirm_time: Some(clock::to_timestamp(confirm_time)),
     }
+}
+
+/// The coupons of a booking are used; `None`: it has none.
+#[must_use]
+pub fn commit_coupons(booking: &Booking) -> Option<CommitCouponsCommand> {
+    Some(CommitCouponsCommand {
+        reservation_id: booking.reservation_id?.to_string(),
+        booking_id: booking.booking_id.to_string(),
+    })
+}
+
+/// The coupons of a booking go back, whether they were reserved or not; `None`: it has none.
+#[must_use]
+pub fn release_coupons(booking: &Booking) -> Option<ReleaseCouponsCommand> {
+    Some(ReleaseCouponsCommand {
+        reservation_id: booking.reservation_id?.to_string(),
+        booking_id: booking.booking_id.to_string(),
+    })
 }
 
 /// A booking ended without a sale.

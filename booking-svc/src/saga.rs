@@ -20,13 +20,14 @@ use uuid::Uuid;
 
 use crate::app::inventory::Inventory;
 use crate::app::timings::BookTimings;
-use crate::clients::Payments;
+use crate::clients::{Coupons, Payments};
 use crate::store::sagas::{self, Saga};
 
 mod book;
 mod confirm;
 mod free;
 pub mod moments;
+mod reserve;
 mod rest;
 pub mod turn;
 
@@ -50,6 +51,7 @@ pub(crate) struct Inner {
     pub(crate) background: Database,
     pub(crate) inventory: Inventory,
     pub(crate) payments: Payments,
+    pub(crate) coupons: Coupons,
     pub(crate) outbox: Waker,
     pub(crate) timings: BookTimings,
     pub(crate) owner: String,
@@ -77,6 +79,8 @@ pub struct Parts {
     pub inventory: Inventory,
     /// The way to payment-svc.
     pub payments: Payments,
+    /// The way to coupon-svc.
+    pub coupons: Coupons,
     /// Wakes the relay.
     pub outbox: Waker,
     /// Timers.
@@ -101,6 +105,7 @@ impl Sagas {
                 database: parts.database,
                 inventory: parts.inventory,
                 payments: parts.payments,
+                coupons: parts.coupons,
                 outbox: parts.outbox,
                 timings: parts.timings,
                 owner: parts.owner,

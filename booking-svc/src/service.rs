@@ -23,7 +23,7 @@ use tracing::info;
 
 use crate::app::catalogue::Catalogue;
 use crate::app::inventory::{Inventory, InventoryOptions, sweep};
-use crate::clients::Payments;
+use crate::clients::{Coupons, Payments};
 use crate::config::{Config, VARIABLES};
 use crate::consumer::{PAYMENTS, PaymentNews, TICKET_COMMANDS, TICKETS, Tickets};
 use crate::domain::ticket::keys::KeyRing;
@@ -70,9 +70,9 @@ pub enum StartError {
     /// A queue without contract.
     #[error(transparent)]
     Queue(#[from] NoSuchQueue),
-    /// payment-svc's address.
-    #[error("payment-svc cannot be called")]
-    Payment(#[from] ClientError),
+    /// A peer's address.
+    #[error("a peer cannot be called")]
+    Peer(#[from] ClientError),
     /// The server.
     #[error(transparent)]
     Server(#[from] ServerError),
@@ -114,15 +114,14 @@ pub async fn serve_with(
     tasks.keep_running("hold sweep", move |stop| {
         sweep(sweeping.clone(), swept.clone(), interval, stop)
     });
-    let payments = Payments::new(client::peer(
-        NAME,
-        &config.payment,
-        &config.server.mesh_token,
-    )?);
+    let token = &config.server.mesh_token;
+    let payments = Payments::new(client::peer(NAME, &config.payment, token)?);
+    let coupons = Coupons::new(client::peer(NAME, &config.coupon, token)?);
     let sagas = Sagas::start(Parts {
         database: database.clone(),
         inventory: inventory.clone(),
         payments,
+        coupons,
         outbox,
         timings: config.book,
         owner,

@@ -12,6 +12,7 @@ pub mod inventory;
 mod json;
 pub mod performance;
 pub mod plan;
+pub mod prices;
 pub mod saga_admin;
 pub mod sagas;
 pub mod schema;

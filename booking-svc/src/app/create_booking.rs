@@ -8,12 +8,14 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
-use crate::domain::booking::{Booking, BookingRefusal, CreateBooking, open};
+use super::quote_booking::quote_booking;
+use crate::domain::booking::{Booking, BookingRefusal, CreateBooking, discounted, open};
 use crate::domain::hold::HoldState;
+use crate::domain::price::{CouponChoice, Discount};
 use crate::domain::saga::{Note, Step};
 use crate::publish;
 use crate::saga::Sagas;
-use crate::saga::moments::{PAY, PIN};
+use crate::saga::moments::{COUPONS, PAY, PIN};
 use crate::saga::turn::later;
 use crate::store::bookings::{self, NewBooking};
 use crate::store::holds::{self, Lock};
@@ -104,7 +106,30 @@ async fn present(sagas: &Sagas, booking_id: Uuid) -> Result<Booking, Error> {
     }
 }
 
+/// What the wanted coupons take off, or the booking that this request made before: it is answered while coupon-svc is away, too.
+async fn discounts(
+    sagas: &Sagas,
+    wanted: &CreateBooking,
+) -> Result<Result<Vec<Discount>, Opened>, Error> {
+    let asked = wanted.clone();
+    let look = async move |connection: &mut Connection| known(connection, &asked).await;
+    let before = sagas.inner.database.transaction("look for booking", look);
+    if let Some(known) = before.await? {
+        return Ok(Err(known));
+    }
+    let (account_id, hold_id) = (wanted.account_id, wanted.hold_id);
+    let quote = quote_booking(sagas, account_id, hold_id, &wanted.coupons);
+    Ok(Ok(quote.await?.coupons.discounts))
+}
+
 async fn open_once(sagas: &Sagas, wanted: &CreateBooking) -> Result<Opened, Error> {
+    let discounts = match wanted.coupons {
+        CouponChoice::None => Vec::new(),
+        CouponChoice::Chosen(_) | CouponChoice::Best => match discounts(sagas, wanted).await? {
+            Ok(discounts) => discounts,
+            Err(known) => return Ok(known),
+        },
+    };
     let (wanted, timings, owner) = (
         wanted.clone(),
         sagas.inner.timings,
@@ -128,8 +153,14 @@ async fn open_once(sagas: &Sagas, wanted: &CreateBooking) -> Result<Opened, Erro
             }
             let hold = found.ok_or(BookingRefusal::HoldNotFound)?;
             let now = pg::now(connection).await?;
-            let deadline = open(&wanted, &hold, timings.payment, now)?;
+            let deadline = open(&wanted, &hold, &discounts, timings.payment, now)?;
             let (booking_id, saga_id) = (id::new(), id::new());
+            let first = if discounts.is_empty() {
+                (Step::Pay, PAY)
+            } else {
+                (Step::Coupons, COUPONS)
+            };
+            let reservation_id = id::derive(saga_id, "coupons/do");
             let new = NewBooking {
                 booking_id,
                 request_id: wanted.request_id,
@@ -137,6 +168,8 @@ async fn open_once(sagas: &Sagas, wanted: &CreateBooking) -> Result<Opened, Erro
                 method: wanted.method,
                 payment_id: id::derive(saga_id, "pay/do"),
                 payment_deadline_time: deadline,
+                discounts: &discounts,
+                reservation_id: (!discounts.is_empty()).then_some(reservation_id),
             };
             let saga = NewSaga {
                 saga_id,
@@ -144,6 +177,7 @@ async fn open_once(sagas: &Sagas, wanted: &CreateBooking) -> Result<Opened, Erro
                 owner: &owner,
                 lease: timings.lease,
                 deadline_time: later(hold.max_expire_time, timings.unknown_max),
+                step: first.0,
                 traceparent: trace::current().map(|trace| trace.to_string()),
             };
             sagas::insert(connection, &saga).await?;
@@ -155,9 +189,11 @@ async fn open_once(sagas: &Sagas, wanted: &CreateBooking) -> Result<Opened, Erro
             faults.at(PIN.after_effect).await;
             sagas::note(connection, saga_id, "open", Note::Ok, 1).await?;
             sagas::note(connection, saga_id, Step::Pin.name(), Note::Ok, 1).await?;
-            faults.at(PAY.before_intent).await;
-            sagas::note(connection, saga_id, Step::Pay.name(), Note::Intent, 1).await?;
-            outbox::append(connection, &publish::started(booking_id, &hold), booking_id).await?;
+            faults.at(first.1.before_intent).await;
+            sagas::note(connection, saga_id, first.0.name(), Note::Intent, 1).await?;
+            let total = discounted(hold.total, &discounts);
+            let started = publish::started(booking_id, &hold, total);
+            outbox::append(connection, &started, booking_id).await?;
             Ok(Opened::New {
                 booking_id,
                 saga_id,

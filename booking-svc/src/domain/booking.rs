@@ -10,6 +10,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use super::hold::{Hold, HoldState, UnitKey};
+use super::price::{self, CouponChoice, Discount, Unusable};
 
 /// The one provider of this release.
 pub const PROVIDER: &str = "toss";
@@ -90,7 +91,7 @@ pub struct BookingFilter {
 /// Why a booking failed, or why its last payment was declined.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// PAYMENT_DECLINED, PAYMENT_EXPIRED, PAYMENT_UNAVAILABLE, ABANDONED, HOLD_LOST.
+    /// PAYMENT_DECLINED, PAYMENT_EXPIRED, PAYMENT_UNAVAILABLE, ABANDONED, HOLD_LOST, COUPONS_UNAVAILABLE.
     pub reason: String,
     /// Code of the provider, as it sent it.
     pub provider_code: String,
@@ -138,8 +139,12 @@ pub struct Booking {
     pub method: Method,
     /// Its payment.
     pub payment_id: Uuid,
-    /// Sum of the lines.
+    /// What is paid: the sum of the lines without the discounts.
     pub total: Money,
+    /// What coupons take off, frozen.
+    pub discounts: Vec<Discount>,
+    /// Reservation of its coupons; `None`: it has none.
+    pub reservation_id: Option<Uuid>,
     /// Set in FAILED, and after a decline.
     pub failure: Option<Failure>,
     /// Until when it can be paid.
@@ -152,6 +157,29 @@ pub struct Booking {
     pub confirm_time: Option<DateTime<Utc>>,
     /// Lines.
     pub lines: Vec<BookingLine>,
+}
+
+impl Booking {
+    /// What coupons take off.
+    #[must_use]
+    pub fn discount(&self) -> Money {
+        Money::new(price::total(&self.discounts), self.total.currency)
+    }
+
+    /// What coupons take off a line, and what of that the platform pays.
+    #[must_use]
+    pub fn discount_of(&self, line: &BookingLine) -> (Money, Money) {
+        let (amount, platform) = price::of_line(&self.discounts, line.line_no);
+        let currency = self.total.currency;
+        (Money::new(amount, currency), Money::new(platform, currency))
+    }
+
+    /// Sum of the lines.
+    #[must_use]
+    pub fn subtotal(&self) -> Money {
+        let units = self.total.minor_units + self.discount().minor_units;
+        Money::new(units, self.total.currency)
+    }
 }
 
 /// Windows of a payment.
@@ -176,8 +204,10 @@ pub struct CreateBooking {
     pub request_hash: Vec<u8>,
     /// The hold.
     pub hold_id: Uuid,
-    /// What the buyer agreed to.
+    /// What the buyer agreed to, without what coupons take off.
     pub expected_total: Money,
+    /// Coupons to use.
+    pub coupons: CouponChoice,
     /// How it is paid.
     pub method: Method,
 }
@@ -185,6 +215,12 @@ pub struct CreateBooking {
 /// Why a hold is not booked. Nothing changes.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum BookingRefusal {
+    /// These of the chosen coupons cannot be used.
+    #[error("{} of the coupons cannot be used", .0.len())]
+    CouponsNotUsable(Vec<Unusable>),
+    /// coupon-svc does not answer.
+    #[error("coupons cannot be looked at now")]
+    CouponsAway,
     /// The id booked something else before.
     #[error("the request_id was used for another booking")]
     RequestIdReused,
@@ -218,32 +254,46 @@ fn method_problem(method: Method) -> &'static str {
     }
 }
 
-/// Whether `hold` can be booked at `now`, and until when it has to be paid.
-pub fn open(
-    wanted: &CreateBooking,
-    hold: &Hold,
-    window: PaymentWindow,
-    now: DateTime<Utc>,
-) -> Result<DateTime<Utc>, BookingRefusal> {
-    if hold.account_id != wanted.account_id {
+/// What is left of `amount` to pay.
+#[must_use]
+pub fn discounted(amount: Money, discounts: &[Discount]) -> Money {
+    let units = amount.minor_units.saturating_sub(price::total(discounts));
+    Money::new(units, amount.currency)
+}
+
+/// Whether `account_id` can book `hold` at `now`.
+pub fn bookable(hold: &Hold, account_id: Uuid, now: DateTime<Utc>) -> Result<(), BookingRefusal> {
+    if hold.account_id != account_id {
         return Err(BookingRefusal::HoldNotFound);
     }
     match hold.state {
-        HoldState::Held if hold.expire_time <= now => return Err(BookingRefusal::HoldExpired),
-        HoldState::Held => {}
-        HoldState::Expired => return Err(BookingRefusal::HoldExpired),
-        HoldState::Released => return Err(BookingRefusal::HoldReleased),
+        HoldState::Held if hold.expire_time <= now => Err(BookingRefusal::HoldExpired),
+        HoldState::Held => Ok(()),
+        HoldState::Expired => Err(BookingRefusal::HoldExpired),
+        HoldState::Released => Err(BookingRefusal::HoldReleased),
         HoldState::Paying | HoldState::Closing | HoldState::Confirmed => {
-            return Err(BookingRefusal::HoldAlreadyBooked);
+            Err(BookingRefusal::HoldAlreadyBooked)
         }
     }
+}
+
+/// Whether `hold` can be booked at `now` with these discounts, and until when it has to be paid.
+pub fn open(
+    wanted: &CreateBooking,
+    hold: &Hold,
+    discounts: &[Discount],
+    window: PaymentWindow,
+    now: DateTime<Utc>,
+) -> Result<DateTime<Utc>, BookingRefusal> {
+    bookable(hold, wanted.account_id, now)?;
+    let total = discounted(hold.total, discounts);
     if wanted.expected_total.currency != hold.total.currency {
-        return Err(BookingRefusal::CurrencyMismatch(hold.total));
+        return Err(BookingRefusal::CurrencyMismatch(total));
     }
-    if wanted.expected_total != hold.total {
-        return Err(BookingRefusal::TotalChanged(hold.total));
+    if wanted.expected_total != total {
+        return Err(BookingRefusal::TotalChanged(total));
     }
-    let nothing_to_pay = hold.total.minor_units == 0;
+    let nothing_to_pay = total.minor_units == 0;
     if nothing_to_pay != (wanted.method == Method::Free) {
         return Err(BookingRefusal::MethodNotAllowed(wanted.method));
     }

@@ -1,7 +1,9 @@
-//! The saga `book`, version 1: open, pin, pay (the pivot), confirm, tickets.
+//! The saga `book`, version 2: open, pin, coupons, pay (the pivot), confirm, tickets. Version 1 has no coupons, and nor has a booking without
+//! any: an instance that does not know them leaves the others alone.
 //!
 //! What is learned about a payment, by event or by asking, goes through [`learn`]: order and repetition do not matter. Money belongs to a
-//! booking only while its saga runs FORWARD; going BACK is final, and the payment is cancelled in every case.
+//! booking only while its saga runs FORWARD; going BACK is final, and the payment is cancelled in every case. Coupons are given back with the
+//! failure of the booking, by a command that waits for coupon-svc.
 //!
 //! | direction, step | captured | wrong amount | declined, may retry | declined | expired | cancelled or refunded |
 //! |---|---|---|---|---|---|---|
@@ -13,13 +15,17 @@
 /// Kind of this saga in the database.
 pub const KIND: &str = "book";
 /// Version of the definition that this program runs.
-pub const VERSION: i32 = 1;
+pub const VERSION: i32 = 2;
+/// Version of a saga without coupons.
+pub const VERSION_WITHOUT_COUPONS: i32 = 1;
 
 /// A step with something left to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Take the hold back from the saga: the undo of pinning.
     Pin,
+    /// Have the coupons reserved. Given back by a command, not by a step.
+    Coupons,
     /// Get the money, or, going BACK, make sure that none stays.
     Pay,
     /// Sell the units.
@@ -69,7 +75,7 @@ macro_rules! names {
     };
 }
 
-names!(Step { Pin => "pin", Pay => "pay", Confirm => "confirm", Tickets => "tickets" });
+names!(Step { Pin => "pin", Coupons => "coupons", Pay => "pay", Confirm => "confirm", Tickets => "tickets" });
 names!(State {
     Running => "RUNNING",
     Waiting => "WAITING",
@@ -183,6 +189,8 @@ pub struct Turn {
     pub hold: HoldTurn,
     /// Whether payment-svc is told to make sure that no money stays.
     pub cancel_payment: bool,
+    /// Step whose call comes next: that it will is written down first.
+    pub intent: Option<Step>,
 }
 
 /// PAYMENT_DECLINED and its kin, as in Booking.failure.reason.
@@ -197,6 +205,8 @@ pub mod reason {
     pub const PAYMENT_AMOUNT_MISMATCH: &str = "PAYMENT_AMOUNT_MISMATCH";
     /// The buyer gave up.
     pub const ABANDONED: &str = "ABANDONED";
+    /// A coupon could not be had, or nobody knows.
+    pub const COUPONS_UNAVAILABLE: &str = "COUPONS_UNAVAILABLE";
     /// The units were freed before the money came.
     pub const HOLD_LOST: &str = "HOLD_LOST";
 }
@@ -223,7 +233,7 @@ pub fn learn(at: Position, news: &News) -> Option<Turn> {
     match (at.direction, at.step, news) {
         (Direction::Forward, Step::Pay, news) => Some(forward(at, news)),
         // Paid and on the way, or sold: nothing that a payment tells changes it.
-        (Direction::Forward, Step::Pin | Step::Confirm | Step::Tickets, _) => None,
+        (Direction::Forward, Step::Pin | Step::Coupons | Step::Confirm | Step::Tickets, _) => None,
         // Money that came although the saga went back: it does not belong to the booking.
         (Direction::Back, _, News::Captured | News::WrongAmount) => Some(Turn {
             cancel_payment: true,
@@ -243,7 +253,7 @@ pub fn learn(at: Position, news: &News) -> Option<Turn> {
                 ..stay(at)
             })
         }
-        (Direction::Back, Step::Pin | Step::Confirm | Step::Tickets, _) => None,
+        (Direction::Back, Step::Pin | Step::Coupons | Step::Confirm | Step::Tickets, _) => None,
     }
 }
 
@@ -254,6 +264,37 @@ fn stay(at: Position) -> Turn {
         booking: BookingTurn::Keep,
         hold: HoldTurn::Keep,
         cancel_payment: false,
+        intent: None,
+    }
+}
+
+/// The coupons are the booking's: the payment is next.
+#[must_use]
+pub fn coupons_reserved(at: Position) -> Turn {
+    Turn {
+        to: Position {
+            state: State::Running,
+            step: Step::Pay,
+            ..at
+        },
+        note: (Step::Coupons, Note::Ok),
+        intent: Some(Step::Pay),
+        ..stay(at)
+    }
+}
+
+/// The coupons cannot be had: nothing was paid yet, and the buyer keeps the units.
+#[must_use]
+pub fn without_coupons(at: Position) -> Turn {
+    Turn {
+        to: ENDED,
+        note: (Step::Coupons, Note::Fail),
+        booking: BookingTurn::Fail {
+            reason: reason::COUPONS_UNAVAILABLE,
+            code: String::new(),
+        },
+        hold: HoldTurn::BackToHeld,
+        ..stay(at)
     }
 }
 
@@ -268,6 +309,7 @@ fn forward(at: Position, news: &News) -> Turn {
         booking,
         hold,
         cancel_payment: false,
+        intent: None,
     };
     match news {
         News::WrongAmount => give_up(reason::PAYMENT_AMOUNT_MISMATCH),
@@ -321,6 +363,7 @@ pub fn give_up(reason: &'static str) -> Turn {
         },
         hold: HoldTurn::Close,
         cancel_payment: true,
+        intent: None,
     }
 }
 
@@ -333,6 +376,7 @@ pub fn stop_waiting() -> Turn {
         booking: BookingTurn::Keep,
         hold: HoldTurn::Keep,
         cancel_payment: true,
+        intent: None,
     }
 }
 

@@ -18,6 +18,7 @@ use super::watch::watch;
 use super::{account, convert, once, reader, status};
 use crate::app::cancel_booking::{CancelBooking, cancel_booking};
 use crate::app::create_booking::create_booking;
+use crate::app::quote_booking::quote_booking;
 use crate::app::reads;
 use crate::domain::booking::Booking;
 use crate::saga::Sagas;
@@ -70,6 +71,18 @@ impl BookingService for BookingApi {
             .map_err(sale::not_booked)?;
         let booking = Some(self.answer(&booked).await?);
         Ok(Response::new(pb::CreateBookingResponse { booking }))
+    }
+
+    async fn quote_booking(
+        &self,
+        request: Request<pb::QuoteBookingRequest>,
+    ) -> Result<Response<pb::QuoteBookingResponse>, Status> {
+        let account_id = account(&request)?.account_id;
+        let (hold_id, choice) =
+            convert::quote_booking(request.get_ref()).map_err(status::invalid)?;
+        let quoted = quote_booking(&self.sagas, account_id, hold_id, &choice).await;
+        let quote = Some(convert::quote(&quoted.map_err(sale::not_booked)?));
+        Ok(Response::new(pb::QuoteBookingResponse { quote }))
     }
 
     async fn get_booking(

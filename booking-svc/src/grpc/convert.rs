@@ -20,7 +20,9 @@ mod ticket;
 mod unit;
 mod venue;
 
-pub(super) use booking::{WrongBooking, booking, cancel_booking, create_booking, list_bookings};
+pub(super) use booking::{
+    WrongBooking, booking, cancel_booking, create_booking, list_bookings, quote, quote_booking,
+};
 pub(super) use hall::{create_hall, imported_plan, list_halls};
 pub(super) use hold::{hold, hold_units, list_holds, pass};
 pub(super) use performance::{create_performance, list_performances, performance, with_counts};

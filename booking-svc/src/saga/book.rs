@@ -7,6 +7,7 @@ use thiserror::Error;
 use tracing::{error, warn};
 
 use super::Sagas;
+use super::reserve::reserve;
 use super::rest::{Also, Rest, again, database_now, has_failed_for_long, park, rest, try_later};
 use super::turn::{carry_out, later};
 use super::{confirm, free, moments};
@@ -20,8 +21,8 @@ use crate::store::bookings;
 use crate::store::holds::Lock;
 use crate::store::sagas::{self, Saga};
 
-/// Rounds of tries to open a payment before the saga gives up: about a minute.
-const OPEN_ATTEMPTS_MAX: i32 = 6;
+/// Rounds of tries to open a payment, or to reserve coupons, before the saga gives up: about a minute.
+pub(super) const OPEN_ATTEMPTS_MAX: i32 = 6;
 /// Attempts after the pivot that raise an alarm. They go on: what is paid is sold.
 pub(super) const ALARM_ATTEMPTS: i32 = 10;
 /// Longest order name that providers take.
@@ -51,11 +52,12 @@ pub(super) async fn step(sagas: &Sagas, saga: Saga) -> Result<(), StepError> {
         return Ok(());
     }
     match (saga.at.direction, saga.at.step, saga.at.state) {
+        (Direction::Forward, Step::Coupons, _) => reserve(sagas, saga, booking).await,
         (Direction::Forward, Step::Pay, State::Running) => open_payment(sagas, saga, booking).await,
         (_, Step::Pay, _) => ask_payment(sagas, saga, booking).await,
         (Direction::Forward, Step::Confirm, _) => sell(sagas, saga, booking).await,
         (Direction::Forward, Step::Tickets, _) => remind_of_tickets(sagas, saga).await,
-        (Direction::Back, Step::Pin | Step::Confirm | Step::Tickets, _)
+        (Direction::Back, Step::Pin | Step::Coupons | Step::Confirm | Step::Tickets, _)
         | (Direction::Forward, Step::Pin, _) => give_units_back(sagas, saga, booking).await,
     }
 }
@@ -69,7 +71,11 @@ async fn load(sagas: &Sagas, saga: &Saga) -> Result<Option<Booking>, StepError> 
 }
 
 /// The pivot. Its intent was committed with the opening of the saga; every try has the same key.
-async fn open_payment(sagas: &Sagas, saga: Saga, booking: Booking) -> Result<(), StepError> {
+pub(super) async fn open_payment(
+    sagas: &Sagas,
+    saga: Saga,
+    booking: Booking,
+) -> Result<(), StepError> {
     let booking_id = booking.booking_id;
     let read =
         async move |connection: &mut pg::Connection| bookings::titles(connection, booking_id).await;
@@ -251,7 +257,7 @@ async fn give_units_back(sagas: &Sagas, saga: Saga, booking: Booking) -> Result<
 }
 
 /// Carries a turn out under the lease and answers the saga as it is after it.
-async fn turn_now(
+pub(super) async fn turn_now(
     sagas: &Sagas,
     saga: Saga,
     booking: &Booking,

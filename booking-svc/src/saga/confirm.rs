@@ -72,6 +72,9 @@ impl Rider for Confirm {
             let confirmed = bookings::confirm(connection, self.booking.booking_id).await?;
             let event = publish::confirmed(&self.booking, confirmed);
             outbox::append(connection, &event, self.booking.booking_id).await?;
+            if let Some(command) = publish::commit_coupons(&self.booking) {
+                outbox::append(connection, &command, self.booking.booking_id).await?;
+            }
             let now = pg::now(connection).await?;
             let moved = Moved {
                 to: Position {

@@ -52,6 +52,9 @@ impl Moments {
 
 /// Opening the saga pins the hold, in one transaction.
 pub const PIN: Moments = moments!("pin");
+/// The coupons are reserved at coupon-svc. They are given back by a command that leaves with the failure of the booking: its moments are
+/// those of what fails it.
+pub const COUPONS: Moments = moments!("coupons");
 /// The payment is opened at payment-svc; its result is the news of the money.
 pub const PAY: Moments = moments!("pay");
 /// The sale, in a batch of the inventory.
@@ -64,8 +67,9 @@ pub const UNDO_PAY: Moments = moments!("undo pay");
 pub const UNDO_PIN: Moments = moments!("undo pin");
 
 /// What is done, in this order, and what is undone, last first. After the pivot `pay` nothing is undone.
-pub const DEFINITION: [(Step, Op, Moments); 6] = [
+pub const DEFINITION: [(Step, Op, Moments); 7] = [
     (Step::Pin, Op::Do, PIN),
+    (Step::Coupons, Op::Do, COUPONS),
     (Step::Pay, Op::Do, PAY),
     (Step::Confirm, Op::Do, CONFIRM),
     (Step::Tickets, Op::Do, TICKETS),

@@ -14,7 +14,7 @@ use crate::app::timings::BookTimings;
 use crate::domain::booking::{Booking, expiry_after_decline};
 use crate::domain::hold::HoldState;
 use crate::domain::saga::{
-    BookingTurn, Direction, HoldTurn, News, State, Step, Turn, learn, reason,
+    BookingTurn, Direction, HoldTurn, News, Note, State, Step, Turn, learn, reason,
 };
 use crate::publish;
 use crate::store::bookings;
@@ -44,11 +44,25 @@ pub async fn carry_out(
     }
     let (step, note) = turn.note;
     sagas::note(connection, saga.saga_id, step.name(), note, saga.lease_gen).await?;
+    if let Some(next) = turn.intent {
+        sagas::note(
+            connection,
+            saga.saga_id,
+            next.name(),
+            Note::Intent,
+            saga.lease_gen,
+        )
+        .await?;
+    }
     bookings::turn(connection, booking.booking_id, &turn.booking).await?;
     turn_hold(connection, booking, turn.hold, timings, now).await?;
     if let BookingTurn::Fail { reason, .. } = &turn.booking {
         let failed = publish::failed(booking, reason, now);
         outbox::append(connection, &failed, booking.booking_id).await?;
+        // Reserved, refused or unknown: a reservation that comes later finds that it was released.
+        if let Some(command) = publish::release_coupons(booking) {
+            outbox::append(connection, &command, booking.booking_id).await?;
+        }
     }
     if turn.cancel_payment {
         let command = CancelPaymentCommand {

@@ -13,11 +13,15 @@ use mesh::money::Money;
 use mesh::pg::Connection;
 use uuid::Uuid;
 
+mod write;
+
+pub use write::{NewBooking, await_payment, confirm, insert, turn};
+
 use super::holds::Lock;
-use super::{broken, currency};
+use super::{broken, currency, prices};
 use crate::domain::booking::{Booking, BookingFilter, BookingLine, BookingState, Failure, Method};
-use crate::domain::hold::{Hold, UnitKey};
-use crate::domain::saga::BookingTurn;
+use crate::domain::hold::UnitKey;
+use crate::domain::price::Discount;
 
 #[derive(QueryableByName)]
 struct BookingRow {
@@ -41,6 +45,8 @@ struct BookingRow {
     total_amount: i64,
     #[diesel(sql_type = Text)]
     currency: String,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    reservation_id: Option<Uuid>,
     #[diesel(sql_type = Nullable<Text>)]
     failure_reason: Option<String>,
     #[diesel(sql_type = Nullable<Text>)]
@@ -98,7 +104,7 @@ struct TitleRow {
 }
 
 const COLUMNS: &str = "b.booking_id, b.account_id, b.hold_id, b.request_id, b.request_hash, b.state, b.method, \
-     b.payment_id, b.total_amount, b.currency, b.failure_reason, b.provider_code, b.may_try_again, \
+     b.payment_id, b.total_amount, b.currency, b.reservation_id, b.failure_reason, b.provider_code, b.may_try_again, \
      b.payment_deadline_time, b.version, b.create_time, b.confirm_time";
 
 /// One booking.
@@ -206,10 +212,14 @@ async fn with_lines(
     for row in found {
         lines.entry(row.booking_id).or_default().push(line(row)?);
     }
+    let with_coupons = rows.iter().filter(|row| row.reservation_id.is_some());
+    let with_coupons: Vec<Uuid> = with_coupons.map(|row| row.booking_id).collect();
+    let mut discounts = prices::discounts(connection, &with_coupons).await?;
     rows.into_iter()
         .map(|row| {
             let lines = lines.remove(&row.booking_id).unwrap_or_default();
-            booking(row, lines)
+            let discounts = discounts.remove(&row.booking_id).unwrap_or_default();
+            booking(row, lines, discounts)
         })
         .collect()
 }
@@ -230,7 +240,11 @@ fn line(row: LineRow) -> QueryResult<BookingLine> {
     })
 }
 
-fn booking(row: BookingRow, lines: Vec<BookingLine>) -> QueryResult<Booking> {
+fn booking(
+    row: BookingRow,
+    lines: Vec<BookingLine>,
+    discounts: Vec<Discount>,
+) -> QueryResult<Booking> {
     Ok(Booking {
         booking_id: row.booking_id,
         account_id: row.account_id,
@@ -244,6 +258,8 @@ fn booking(row: BookingRow, lines: Vec<BookingLine>) -> QueryResult<Booking> {
             .ok_or_else(|| broken("payment method"))?,
         payment_id: row.payment_id,
         total: Money::new(row.total_amount, currency(&row.currency)?),
+        discounts,
+        reservation_id: row.reservation_id,
         failure: row.failure_reason.map(|reason| Failure {
             reason,
             provider_code: row.provider_code.unwrap_or_default(),
@@ -262,118 +278,4 @@ fn state(text: &str) -> QueryResult<BookingState> {
         .into_iter()
         .find(|state| state.name() == text);
     found.ok_or_else(|| broken(format!("booking state {text}")))
-}
-
-/// A new booking.
-#[derive(Clone, Copy, Debug)]
-pub struct NewBooking<'a> {
-    /// Id.
-    pub booking_id: Uuid,
-    /// request_id of the call.
-    pub request_id: Uuid,
-    /// Fingerprint of the call.
-    pub request_hash: &'a [u8],
-    /// How it is paid.
-    pub method: Method,
-    /// Its payment.
-    pub payment_id: Uuid,
-    /// Until when it can be paid.
-    pub payment_deadline_time: DateTime<Utc>,
-}
-
-/// Inserts a PROCESSING booking with the lines of `hold`.
-pub async fn insert(
-    connection: &mut Connection,
-    new: &NewBooking<'_>,
-    hold: &Hold,
-) -> QueryResult<()> {
-    diesel::sql_query(
-        "INSERT INTO booking (booking_id, account_id, hold_id, request_id, request_hash, state, method, payment_id, \
-         total_amount, currency, payment_deadline_time, version, create_time) \
-         VALUES ($1, $2, $3, $4, $5, 'PROCESSING', $6, $7, $8, $9, $10, 1, clock_timestamp())",
-    )
-    .bind::<SqlUuid, _>(new.booking_id)
-    .bind::<SqlUuid, _>(hold.account_id)
-    .bind::<SqlUuid, _>(hold.hold_id)
-    .bind::<SqlUuid, _>(new.request_id)
-    .bind::<Binary, _>(new.request_hash)
-    .bind::<Text, _>(new.method.name())
-    .bind::<SqlUuid, _>(new.payment_id)
-    .bind::<BigInt, _>(hold.total.minor_units)
-    .bind::<Text, _>(hold.total.currency.code())
-    .bind::<Timestamptz, _>(new.payment_deadline_time)
-    .execute(connection)
-    .await?;
-    diesel::sql_query(
-        "INSERT INTO booking_line (booking_id, line_no, performance_id, pool_id, ord, exclusive, quantity, grade, \
-         unit_amount, currency) SELECT $1, row_number() OVER (ORDER BY c.pool_id, c.ord) - 1, p.subject_id, c.pool_id, \
-         c.ord, c.exclusive, c.quantity, c.grade, c.unit_amount, c.currency \
-         FROM claim c JOIN inv_pool p USING (pool_id) WHERE c.hold_id = $2",
-    )
-    .bind::<SqlUuid, _>(new.booking_id)
-    .bind::<SqlUuid, _>(hold.hold_id)
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-/// Lets a PROCESSING booking wait for its buyer.
-pub async fn await_payment(connection: &mut Connection, booking_id: Uuid) -> QueryResult<()> {
-    diesel::sql_query(
-        "UPDATE booking SET state = 'AWAITING_PAYMENT', version = version + 1 \
-         WHERE booking_id = $1 AND state = 'PROCESSING'",
-    )
-    .bind::<SqlUuid, _>(booking_id)
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-/// Carries out what a saga's turn does to its booking.
-pub async fn turn(
-    connection: &mut Connection,
-    booking_id: Uuid,
-    turn: &BookingTurn,
-) -> QueryResult<()> {
-    let (state, reason, code, may_try_again) = match turn {
-        BookingTurn::Keep => return Ok(()),
-        BookingTurn::ShowDecline { code } => (
-            "AWAITING_PAYMENT",
-            crate::domain::saga::reason::PAYMENT_DECLINED,
-            code,
-            true,
-        ),
-        BookingTurn::Fail { reason, code } => ("FAILED", *reason, code, false),
-    };
-    diesel::sql_query(
-        "UPDATE booking SET state = $2, failure_reason = $3, provider_code = $4, may_try_again = $5, \
-         version = version + 1 WHERE booking_id = $1 AND state IN ('PROCESSING', 'AWAITING_PAYMENT')",
-    )
-    .bind::<SqlUuid, _>(booking_id)
-    .bind::<Text, _>(state)
-    .bind::<Text, _>(reason)
-    .bind::<Nullable<Text>, _>(Some(code.as_str()).filter(|code| !code.is_empty()))
-    .bind::<Bool, _>(may_try_again)
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-/// Confirms a booking. A decline shown before is history now. Answers when it was confirmed.
-pub async fn confirm(connection: &mut Connection, booking_id: Uuid) -> QueryResult<DateTime<Utc>> {
-    let row: TimeRow = diesel::sql_query(
-        "UPDATE booking SET state = 'CONFIRMED', confirm_time = clock_timestamp(), failure_reason = NULL, \
-         provider_code = NULL, may_try_again = NULL, version = version + 1 \
-         WHERE booking_id = $1 AND state IN ('PROCESSING', 'AWAITING_PAYMENT') RETURNING confirm_time AS time",
-    )
-    .bind::<SqlUuid, _>(booking_id)
-    .get_result(connection)
-    .await?;
-    Ok(row.time)
-}
-
-#[derive(QueryableByName)]
-struct TimeRow {
-    #[diesel(sql_type = Timestamptz)]
-    time: DateTime<Utc>,
 }

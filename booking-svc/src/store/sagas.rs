@@ -16,7 +16,9 @@ use mesh::pg::Connection;
 use uuid::Uuid;
 
 use super::broken;
-use crate::domain::saga::{Direction, KIND, Note, Position, State, Step, VERSION};
+use crate::domain::saga::{
+    Direction, KIND, Note, Position, State, Step, VERSION, VERSION_WITHOUT_COUPONS,
+};
 
 /// A saga as it stands.
 #[derive(Clone, Debug)]
@@ -113,25 +115,31 @@ pub struct NewSaga<'a> {
     pub lease: Duration,
     /// When a payment may keep the units no longer.
     pub deadline_time: DateTime<Utc>,
+    /// Step that comes first: the coupons, or the payment of a booking without any.
+    pub step: Step,
     /// Trace of the call.
     pub traceparent: Option<String>,
 }
 
-/// Inserts a saga that is about to pay.
+/// Inserts a saga whose first call is about to be made.
 pub async fn insert(connection: &mut Connection, new: &NewSaga<'_>) -> QueryResult<()> {
     diesel::sql_query(
         "INSERT INTO saga (saga_id, kind, def_version, subject_id, state, direction, step, lease_owner, lease_until, \
          lease_gen, next_run_time, deadline_time, context, traceparent) VALUES ($1, $2, $3, $4, 'RUNNING', 'FORWARD', \
-         'pay', $5, clock_timestamp() + $6, 1, clock_timestamp(), $7, ''::bytea, $8)",
+         $9, $5, clock_timestamp() + $6, 1, clock_timestamp(), $7, ''::bytea, $8)",
     )
     .bind::<SqlUuid, _>(new.saga_id)
     .bind::<Text, _>(KIND)
-    .bind::<Integer, _>(VERSION)
+    .bind::<Integer, _>(match new.step {
+        Step::Coupons => VERSION,
+        _ => VERSION_WITHOUT_COUPONS,
+    })
     .bind::<SqlUuid, _>(new.booking_id)
     .bind::<Text, _>(new.owner)
     .bind::<Interval, _>(interval(new.lease))
     .bind::<Timestamptz, _>(new.deadline_time)
     .bind::<Nullable<Text>, _>(new.traceparent.as_deref())
+    .bind::<Text, _>(new.step.name())
     .execute(connection)
     .await?;
     Ok(())
@@ -242,7 +250,7 @@ pub async fn unpark_overdue(connection: &mut Connection) -> QueryResult<()> {
     diesel::sql_query(
         "UPDATE saga SET state = CASE direction WHEN 'FORWARD' THEN 'WAITING' ELSE 'COMPENSATING' END, park_reason = NULL, \
          park_by = NULL, park_time = NULL, next_run_time = clock_timestamp(), lease_gen = lease_gen + 1 WHERE saga_id IN \
-         (SELECT saga_id FROM saga WHERE state = 'PARKED' AND step IN ('pay', 'pin') AND deadline_time <= clock_timestamp() \
+         (SELECT saga_id FROM saga WHERE state = 'PARKED' AND step IN ('coupons', 'pay', 'pin') AND deadline_time <= clock_timestamp() \
          FOR UPDATE SKIP LOCKED)",
     )
     .execute(connection)

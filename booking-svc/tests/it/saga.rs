@@ -5,9 +5,10 @@ use std::time::Duration;
 use booking_svc::app::create_booking::{Error, create_booking};
 use booking_svc::app::issue_tickets::issue_tickets;
 use booking_svc::app::timings::BookTimings;
-use booking_svc::clients::Payments;
+use booking_svc::clients::{Coupons, Payments};
 use booking_svc::domain::booking::{Booking, BookingRefusal, CreateBooking, Method};
 use booking_svc::domain::hold::Hold;
+use booking_svc::domain::price::CouponChoice;
 use booking_svc::domain::saga::News;
 use booking_svc::domain::ticket::keys::KeyRing;
 use booking_svc::saga::moments::PAY;
@@ -52,7 +53,8 @@ impl Instance {
         let sagas = Sagas::start(Parts {
             database: world.database.clone(),
             inventory: world.inventory(PoolLock::On),
-            payments: Payments::new(peer),
+            payments: Payments::new(peer.clone()),
+            coupons: Coupons::new(peer),
             outbox: Waker::default(),
             timings,
             owner: format!("test {}", id::new()),
@@ -88,6 +90,7 @@ fn booking_of(hold: &Hold) -> CreateBooking {
         request_hash: vec![1],
         hold_id: hold.hold_id,
         expected_total: hold.total,
+        coupons: CouponChoice::None,
         method: Method::OnSite,
     }
 }

@@ -116,7 +116,10 @@ async fn one_booking_of_sixteen_gets_the_coupon() {
         call(instance, &home, Call::Reserve, (*booking, account), &wanted)
     });
     let answers = join_all(calls).await;
-    let refused: Vec<&Status> = answers.iter().filter_map(|one| one.as_ref().err()).collect();
+    let refused: Vec<&Status> = answers
+        .iter()
+        .filter_map(|one| one.as_ref().err())
+        .collect();
     assert_eq!(refused.len(), 15);
     for status in refused {
         assert_eq!(
@@ -326,7 +329,12 @@ async fn whatever_comes_in_whatever_order_uses_and_holders_add_up() {
         }
         assert_eq!(home.number(CONTRADICTIONS).await, 0, "{wave:?}");
     }
-    for way in ["Reserve done", "Commit done", "Release done", "Restore done"] {
+    for way in [
+        "Reserve done",
+        "Commit done",
+        "Release done",
+        "Restore done",
+    ] {
         assert!(done.contains_key(way), "{done:?}");
     }
     home.sql("UPDATE coupon SET uses = 1, uses_max = 5, state = 'AVAILABLE'")

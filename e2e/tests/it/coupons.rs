@@ -21,7 +21,7 @@ use tonic_types::StatusExt;
 use uuid::Uuid;
 
 use crate::kills::kill_server;
-use crate::real::{Process, RealMesh, Timings, redis_url};
+use crate::real::{Process, RealMesh, Timings, redis_url, won_off};
 
 /// Coupons of the campaign.
 const STOCK: usize = 10_000;
@@ -56,22 +56,6 @@ const FAULTS: [Fault; 5] = [
     Fault::Redis,
     Fault::Instance(1),
 ];
-
-/// A campaign of [`STOCK`] coupons that is open.
-async fn campaign(mesh: &RealMesh) -> Uuid {
-    let admin = mesh.person(&[Role::User, Role::Seller, Role::Admin]);
-    let time = |hours| clock::now() + TimeDelta::hours(hours);
-    let settings = json!({
-        "name": "Rush", "stock": STOCK, "claimOpenTime": time(-1), "claimCloseTime": time(1), "useDays": 30,
-        "terms": {"currency": "KRW", "kind": "DISCOUNT_KIND_ORDER_FIXED", "value": 5_000},
-    });
-    let create = Call::post("/v1/campaigns").by(&admin).key(id::new());
-    let made = mesh.ask(&create.json(&json!({"settings": settings}))).await;
-    let campaign_id = made.at("/campaign/campaignId");
-    let open = Call::post(format!("/v1/campaigns/{campaign_id}:open")).by(&admin);
-    mesh.ask(&open.key(id::new()).json(&json!({}))).await;
-    campaign_id.parse().unwrap()
-}
 
 /// A coupon, whose it is, and the request that it was the answer to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,7 +157,9 @@ async fn as_told(mesh: &RealMesh, got: &BTreeMap<Uuid, Claimed>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_thousand_claim_ten_thousand_coupons_while_everything_is_killed() {
     let mut mesh = RealMesh::start_pairs(Timings::Standard).await;
-    let campaign_id = campaign(&mesh).await;
+    let campaign_id = mesh
+        .campaign(i64::try_from(STOCK).unwrap(), won_off(5_000))
+        .await;
     let mut instances = ["coupon-svc", "coupon-svc.2"].map(|name| mesh.take(name));
     let channels = instances.each_ref().map(|instance| {
         let endpoint = Endpoint::from_shared(instance.address()).unwrap();

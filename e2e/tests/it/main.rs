@@ -14,6 +14,7 @@ mod clients;
 mod closing;
 mod contracts;
 mod coupons;
+mod discounts;
 mod docs;
 mod k8s;
 mod kills;

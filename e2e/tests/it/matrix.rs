@@ -1,6 +1,6 @@
 //! The saga under every crash: each step, done and undone, is interrupted at each of its moments in each way, and has one effect.
 //!
-//! The cells are made from the definition of the saga. A buyer buys, or gives up, through REST and repeats every call until it is answered,
+//! The cells are made from the definition of the saga. A buyer buys with a coupon, or gives up, through REST and repeats every call until it is answered,
 //! as clients do; meanwhile one instance is halted at the moment of the cell, and then
 //!
 //! - `Crash`: it dies, and another one starts at its address;
@@ -19,9 +19,10 @@ use serde_json::Value;
 mod second;
 pub(crate) mod story;
 
-use crate::real::{Instance, RealMesh, Sale, Seats, ShowPlan, Timings, until};
+use crate::real::{Instance, RealMesh, Sale, Seats, ShowPlan, Timings, until, won_off};
 use second::Second;
-use story::Story;
+use story::{COUPON, Story};
+use uuid::Uuid;
 
 /// How the halted instance loses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,8 +34,8 @@ enum Mode {
 
 const MODES: [Mode; 3] = [Mode::Crash, Mode::Stolen, Mode::Twice];
 
-/// Six entries of the definition, four moments, three modes.
-const CELLS: usize = 72;
+/// Seven entries of the definition, four moments, three modes.
+const CELLS: usize = 84;
 
 #[derive(Clone, Copy, Debug)]
 struct Cell {
@@ -60,6 +61,7 @@ struct Stage {
     /// Where edge-proxy looks for booking-svc.
     listen: String,
     second: Second,
+    campaign_id: Uuid,
     seat: i64,
 }
 
@@ -71,6 +73,7 @@ impl Stage {
             ..ShowPlan::default()
         };
         let sale = mesh.on_sale(plan).await;
+        let campaign_id = mesh.campaign(-1, won_off(COUPON)).await;
         let address = mesh.address("booking-svc");
         let listen = address.trim_start_matches("http://").to_owned();
         mesh.kill("booking-svc");
@@ -81,6 +84,7 @@ impl Stage {
             sale,
             listen,
             second,
+            campaign_id,
             seat: 0,
         }
     }
@@ -89,7 +93,7 @@ impl Stage {
     fn story(&mut self, op: Op) -> Story {
         let buyer = self.mesh.person(&[Role::User]);
         self.seat += 1;
-        Story::new(buyer, self.sale.pool_id, self.seat, op)
+        Story::new(buyer, self.sale.pool_id, self.seat, op).with_coupon(self.campaign_id)
     }
 
     /// The booking of this story without any interruption.
@@ -243,7 +247,7 @@ const LEFT_OUT: &str = "data_type <> 'uuid' AND column_name NOT LIKE '%\\_time' 
     ('version', 'attempts', 'checks', 'last_error', 'traceparent', 'ord', 'code', 'order_name', 'request_hash', 'provider_payment_key', 'context')";
 
 /// Tables of a booking, and what ties their rows to it.
-const ROWS: [(&str, &str, &str); 9] = [
+const ROWS: [(&str, &str, &str); 13] = [
     (
         "booking",
         "hold",
@@ -256,6 +260,7 @@ const ROWS: [(&str, &str, &str); 9] = [
     ),
     ("booking", "booking", "booking_id = $"),
     ("booking", "booking_line", "booking_id = $"),
+    ("booking", "booking_discount", "booking_id = $"),
     ("booking", "ticket", "booking_id = $"),
     ("booking", "saga", "subject_id = $"),
     ("payment", "payment", "booking_id = $"),
@@ -268,6 +273,17 @@ const ROWS: [(&str, &str, &str); 9] = [
         "payment",
         "late_capture",
         "payment_id IN (SELECT payment_id FROM payment WHERE booking_id = $)",
+    ),
+    ("coupon", "reservation", "booking_id = $"),
+    (
+        "coupon",
+        "reservation_coupon",
+        "reservation_id IN (SELECT reservation_id FROM reservation WHERE booking_id = $)",
+    ),
+    (
+        "coupon",
+        "coupon",
+        "coupon_id IN (SELECT coupon_id FROM reservation JOIN reservation_coupon USING (reservation_id) WHERE booking_id = $)",
     ),
 ];
 
@@ -284,6 +300,7 @@ async fn shape(mesh: &RealMesh, buyer: &Person) -> BTreeMap<String, Value> {
     for (database, table, condition) in ROWS {
         let storage = match database {
             "booking" => &mesh.booking,
+            "coupon" => &mesh.coupon,
             _ => &mesh.payment,
         };
         let columns = format!(
@@ -317,7 +334,12 @@ async fn every_interruption_of_every_step_has_one_effect() {
             sold["oracle captured"].as_i64(),
             given_up["oracle captured"].as_i64()
         ),
-        (Some(50_000), None)
+        (Some(45_000), None)
+    );
+    let coupon = |shape: &BTreeMap<String, Value>| shape["coupon"][0]["state"].clone();
+    assert_eq!(
+        (coupon(&sold), coupon(&given_up)),
+        ("USED".into(), "AVAILABLE".into())
     );
     for cell in cells {
         let expected = match cell.op {

@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 pub(crate) mod audit;
 mod broker;
+mod coupon;
 mod digest;
 mod gate;
 mod instance;
@@ -30,6 +31,7 @@ mod tools;
 
 use broker::Queues;
 pub(crate) use broker::leave_queues;
+pub(crate) use coupon::won_off;
 pub(crate) use gate::Gate;
 pub(crate) use instance::Instance;
 pub(crate) use process::{Process, binary};
@@ -153,12 +155,22 @@ impl RealMesh {
         payment.push(("USHER_TOSS_SECRET", &secret));
         let payment = self.run_all("payment-svc", instances, &payment).await;
 
+        let redis = redis_url();
+        let url = self.coupon.url().expose().to_owned();
+        let mut coupon = member.clone();
+        coupon.extend([
+            ("USHER_DATABASE_URL", url.as_str()),
+            ("USHER_REDIS_URL", &redis),
+        ]);
+        let coupon = self.run_all("coupon-svc", instances, &coupon).await;
+
         let url = self.booking.url().expose().to_owned();
         let keys = self.folder.join("ticket-keys.json").display().to_string();
         let mut booking = member.clone();
         booking.extend([
             ("USHER_DATABASE_URL", url.as_str()),
             ("USHER_PEER_PAYMENT", &payment),
+            ("USHER_PEER_COUPON", &coupon),
         ]);
         booking.push(("USHER_TICKET_KEYS", &keys));
         let passes = self.folder.join("queue-jwks.json").display().to_string();
@@ -169,7 +181,7 @@ impl RealMesh {
         let booking = self.run_all("booking-svc", instances, &booking).await;
 
         let url = self.queue.url().expose().to_owned();
-        let (keys, redis) = (self.folder.join("queue-keys.json"), redis_url());
+        let keys = self.folder.join("queue-keys.json");
         let keys = keys.display().to_string();
         let mut queue = member.clone();
         queue.extend([
@@ -178,14 +190,6 @@ impl RealMesh {
             ("USHER_QUEUE_KEYS", &keys),
         ]);
         let queue = self.run_all("queue-svc", instances, &queue).await;
-
-        let url = self.coupon.url().expose().to_owned();
-        let mut coupon = member.clone();
-        coupon.extend([
-            ("USHER_DATABASE_URL", url.as_str()),
-            ("USHER_REDIS_URL", &redis),
-        ]);
-        let coupon = self.run_all("coupon-svc", instances, &coupon).await;
 
         let routes = format!(
             "usher.booking.v1={booking};usher.payment.v1={payment};usher.queue.v1={queue};usher.coupon.v1={coupon}"

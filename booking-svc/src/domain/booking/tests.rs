@@ -36,6 +36,7 @@ fn wanted(total: Money, method: Method) -> CreateBooking {
         request_hash: vec![],
         hold_id: Uuid::from_u128(1),
         expected_total: total,
+        coupons: CouponChoice::None,
         method,
     }
 }
@@ -44,7 +45,7 @@ fn wanted(total: Money, method: Method) -> CreateBooking {
 fn only_a_live_hold_is_booked() {
     use BookingRefusal::{HoldAlreadyBooked, HoldExpired, HoldReleased};
     let wanted = wanted(krw(10), Method::OnSite);
-    let result = |state, seconds| open(&wanted, &hold(state, 10), WINDOW, at(seconds));
+    let result = |state, seconds| open(&wanted, &hold(state, 10), &[], WINDOW, at(seconds));
     assert_eq!(result(HoldState::Held, 299), Ok(at(899)));
     assert_eq!(result(HoldState::Held, 300), Err(HoldExpired));
     assert_eq!(result(HoldState::Expired, 0), Err(HoldExpired));
@@ -59,10 +60,10 @@ fn the_payment_ends_before_the_hold_must() {
     let wanted = wanted(krw(10), Method::OnSite);
     let mut old = hold(HoldState::Held, 10);
     old.expire_time = at(1200);
-    assert_eq!(open(&wanted, &old, WINDOW, at(600)), Ok(at(1080)));
-    assert_eq!(open(&wanted, &old, WINDOW, at(1020)), Ok(at(1080)));
+    assert_eq!(open(&wanted, &old, &[], WINDOW, at(600)), Ok(at(1080)));
+    assert_eq!(open(&wanted, &old, &[], WINDOW, at(1020)), Ok(at(1080)));
     assert_eq!(
-        open(&wanted, &old, WINDOW, at(1021)),
+        open(&wanted, &old, &[], WINDOW, at(1021)),
         Err(BookingRefusal::HoldExpired)
     );
 }
@@ -73,6 +74,7 @@ fn the_buyer_agrees_to_the_sum_and_the_method_fits_it() {
         open(
             &wanted(sum, method),
             &hold(HoldState::Held, total),
+            &[],
             WINDOW,
             at(0),
         )
@@ -93,10 +95,46 @@ fn the_buyer_agrees_to_the_sum_and_the_method_fits_it() {
 }
 
 #[test]
+fn the_buyer_agrees_to_what_coupons_leave() {
+    let discount = Discount {
+        coupon_id: Uuid::from_u128(5),
+        campaign_id: Uuid::from_u128(6),
+        parts: vec![price::Part {
+            line_no: 0,
+            amount: 10,
+            platform_amount: 0,
+        }],
+    };
+    let hold = |total| hold(HoldState::Held, total);
+    let result = |total, sum, method| {
+        let discounts = std::slice::from_ref(&discount);
+        open(
+            &wanted(krw(sum), method),
+            &hold(total),
+            discounts,
+            WINDOW,
+            at(0),
+        )
+    };
+    assert!(result(15, 5, Method::OnSite).is_ok());
+    assert!(result(10, 0, Method::Free).is_ok());
+    let changed = BookingRefusal::TotalChanged(krw(5));
+    assert_eq!(result(15, 15, Method::OnSite), Err(changed));
+    let on_site = BookingRefusal::MethodNotAllowed(Method::OnSite);
+    assert_eq!(result(10, 0, Method::OnSite), Err(on_site));
+}
+
+#[test]
 fn a_strangers_hold_does_not_exist() {
     let mut foreign = wanted(krw(10), Method::OnSite);
     foreign.account_id = Uuid::from_u128(9);
-    let refused = open(&foreign, &hold(HoldState::Confirmed, 10), WINDOW, at(0));
+    let refused = open(
+        &foreign,
+        &hold(HoldState::Confirmed, 10),
+        &[],
+        WINDOW,
+        at(0),
+    );
     assert_eq!(refused, Err(BookingRefusal::HoldNotFound));
 }
 

@@ -93,6 +93,24 @@ fn nothing_ever_turns_forward_again_and_captured_money_has_one_end() {
 }
 
 #[test]
+fn coupons_come_before_the_money() {
+    let before = at(Direction::Forward, Step::Coupons);
+    for news in every_news() {
+        assert_eq!(learn(before, &news), None, "nothing was paid: {news:?}");
+    }
+    let paying = coupons_reserved(before);
+    let place = (paying.to.direction, paying.to.step, paying.to.state);
+    assert_eq!(place, (Direction::Forward, Step::Pay, State::Running));
+    assert_eq!(paying.intent, Some(Step::Pay));
+    let failed = without_coupons(before);
+    assert_eq!(
+        (failed.to.direction, failed.to.state, failed.hold),
+        (Direction::Back, State::Compensated, HoldTurn::BackToHeld)
+    );
+    assert!(matches!(failed.booking, BookingTurn::Fail { .. }) && !failed.cancel_payment);
+}
+
+#[test]
 fn a_booking_fails_exactly_when_its_saga_turns_back() {
     for news in every_news() {
         let turn = learn(at(Direction::Forward, Step::Pay), &news).unwrap();

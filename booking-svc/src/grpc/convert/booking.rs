@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use mesh::money::{Currency, Money};
 use mesh::page::{List, PageRequest, SIZE_MAX};
 use mesh::pg::idempotency::RequestHash;
 use proto::usher::booking::v1 as pb;
+use proto::usher::booking::v1::coupon_choice::Choice as PbChoice;
 use proto::usher::booking::v1::payment_choice::Method as PbMethod;
+use proto::usher::coupon::v1::UnusedCoupon;
 use uuid::Uuid;
 
 use super::{Fields, timestamp};
@@ -14,6 +17,7 @@ use crate::domain::booking::{
     Booking, BookingFilter, BookingState, CreateBooking, Method, PROVIDER,
 };
 use crate::domain::finding::Findings;
+use crate::domain::price::{COUPONS_MAX, CouponChoice, Discount, Quote, Unused, of_line, total};
 
 /// Characters of a reason, as of every name.
 const REASON_MAX: usize = 200;
@@ -35,6 +39,7 @@ pub(in crate::grpc) fn create_booking(
     let request_id = fields.id("request_id", &request.request_id);
     let hold_id = fields.id("hold_id", &request.hold_id);
     let expected_total = fields.money("expected_total", request.expected_total.as_ref());
+    let coupons = coupons(&mut fields, request.coupons.as_ref());
     let choice = request
         .payment
         .as_ref()
@@ -50,13 +55,15 @@ pub(in crate::grpc) fn create_booking(
         }
     };
     let request_hash = RequestHash::of(request).0.to_vec();
-    let command = request_id.zip(hold_id).zip(expected_total).zip(method).map(
-        |(((request_id, hold_id), expected_total), method)| CreateBooking {
+    let named = request_id.zip(hold_id).zip(coupons);
+    let command = named.zip(expected_total).zip(method).map(
+        |((((request_id, hold_id), coupons), expected_total), method)| CreateBooking {
             request_id,
             account_id,
             request_hash,
             hold_id,
             expected_total,
+            coupons,
             method,
         },
     );
@@ -67,6 +74,37 @@ pub(in crate::grpc) fn create_booking(
         }
         _ => Ok(command),
     }
+}
+
+/// Coupons to use.
+fn coupons(fields: &mut Fields, choice: Option<&pb::CouponChoice>) -> Option<CouponChoice> {
+    let chosen = match choice.and_then(|choice| choice.choice.as_ref()) {
+        None => return Some(CouponChoice::None),
+        Some(PbChoice::Best(_)) => return Some(CouponChoice::Best),
+        Some(PbChoice::Chosen(chosen)) => &chosen.coupon_ids,
+    };
+    if !(1..=COUPONS_MAX).contains(&chosen.len()) {
+        let remedy = format!("must be 1..{COUPONS_MAX}");
+        fields.violations.add("coupons.chosen.coupon_ids", remedy);
+        return None;
+    }
+    let named = chosen.iter().enumerate();
+    let named = named.map(|(n, text)| fields.id(&format!("coupons.chosen.coupon_ids[{n}]"), text));
+    let named: Vec<Option<Uuid>> = named.collect();
+    named
+        .into_iter()
+        .collect::<Option<_>>()
+        .map(CouponChoice::Chosen)
+}
+
+/// A hold to be quoted, with these coupons.
+pub(in crate::grpc) fn quote_booking(
+    request: &pb::QuoteBookingRequest,
+) -> Result<(Uuid, CouponChoice), Findings> {
+    let mut fields = Fields::default();
+    let hold_id = fields.id("hold_id", &request.hold_id);
+    let coupons = coupons(&mut fields, request.coupons.as_ref());
+    fields.finish(hold_id.zip(coupons))
 }
 
 /// Ids of a request to abandon a booking: request_id, booking_id.
@@ -133,6 +171,7 @@ pub(in crate::grpc) fn booking(booking: &Booking, seats: &Seats) -> pb::Booking 
         grade: line.grade.clone(),
         quantity: line.quantity.unsigned_abs(),
         unit_price: Some(line.unit_price.into()),
+        discount: Some(booking.discount_of(line).0.into()),
     });
     let method = match booking.method {
         Method::OnSite => pb::PaymentMethod::OnSite,
@@ -163,6 +202,60 @@ pub(in crate::grpc) fn booking(booking: &Booking, seats: &Seats) -> pb::Booking 
         payment_deadline_time: Some(timestamp(booking.payment_deadline_time)),
         create_time: Some(timestamp(booking.create_time)),
         confirm_time: booking.confirm_time.map(timestamp),
+        subtotal: Some(booking.subtotal().into()),
+        discount: Some(booking.discount().into()),
+        coupons: coupon_discounts(&booking.discounts, booking.total.currency),
+    }
+}
+
+fn coupon_discounts(discounts: &[Discount], currency: Currency) -> Vec<pb::CouponDiscount> {
+    let told = |discount: &Discount| pb::CouponDiscount {
+        coupon_id: discount.coupon_id.to_string(),
+        campaign_id: discount.campaign_id.to_string(),
+        amount: Some(Money::new(discount.amount(), currency).into()),
+    };
+    discounts.iter().map(told).collect()
+}
+
+/// A quote as answered.
+pub(in crate::grpc) fn quote(quote: &Quote) -> pb::BookingQuote {
+    let currency = quote.subtotal.currency;
+    let money = |units| Some(Money::new(units, currency).into());
+    let discounts = &quote.coupons.discounts;
+    let lines = quote.lines.iter().map(|line| {
+        let (discount, _) = of_line(discounts, line.line_no);
+        pb::QuotedLine {
+            line_no: line.line_no.unsigned_abs(),
+            performance_id: line.performance_id.to_string(),
+            pool_id: line.unit.pool_id.to_string(),
+            ord: line.unit.ord.unsigned_abs(),
+            grade: line.grade.clone(),
+            quantity: line.quantity.unsigned_abs(),
+            unit_price: Some(line.unit_price.into()),
+            discount: money(discount),
+            total: money(line.price() - discount),
+        }
+    });
+    pb::BookingQuote {
+        hold_id: quote.hold_id.to_string(),
+        lines: lines.collect(),
+        subtotal: Some(quote.subtotal.into()),
+        discount: money(total(discounts)),
+        total: Some(quote.total.into()),
+        coupons: coupon_discounts(discounts, currency),
+        unused: quote.coupons.unused.iter().map(unused).collect(),
+        exact: quote.coupons.exact,
+    }
+}
+
+fn unused(unused: &Unused) -> UnusedCoupon {
+    UnusedCoupon {
+        coupon_id: unused.coupon_id.clone(),
+        reason: unused.reason,
+        amount: unused.amount,
+        time: unused.time.map(timestamp),
+        coupon_ids: unused.coupon_ids.clone(),
+        group: unused.group.clone(),
     }
 }
 

@@ -88,6 +88,15 @@ const PAYMENT_METHOD_NOT_ALLOWED: Reason = Reason::new(
     Code::InvalidArgument,
     "free is for a total of 0, on_site for more, with provider toss",
 );
+const COUPONS_NOT_USABLE: Reason = failed(
+    "COUPONS_NOT_USABLE",
+    "PreconditionFailure names each of the chosen coupons that cannot be used for this order, and why; choose without them",
+);
+const COUPONS_UNAVAILABLE: Reason = Reason::new(
+    "COUPONS_UNAVAILABLE",
+    Code::Unavailable,
+    "coupons cannot be looked at now; repeat after RetryInfo, or book without them",
+);
 const POOL_BUSY: Reason = Reason::new(
     "POOL_BUSY",
     Code::ResourceExhausted,
@@ -126,6 +135,8 @@ pub(super) const REASONS: &[&Reason] = &[
     &SAGA_PARKED,
     &PAYMENT_METHOD_NOT_ALLOWED,
     &POOL_BUSY,
+    &COUPONS_NOT_USABLE,
+    &COUPONS_UNAVAILABLE,
 ];
 
 /// A hold that is absent for this caller.
@@ -228,6 +239,14 @@ fn booking(refusal: &BookingRefusal) -> Status {
             .refuse(text)
             .with("expected", total.currency),
         BookingRefusal::MethodNotAllowed(_) => PAYMENT_METHOD_NOT_ALLOWED.refuse(text),
+        BookingRefusal::CouponsNotUsable(coupons) => {
+            coupons
+                .iter()
+                .fold(COUPONS_NOT_USABLE.refuse(text), |refusal, coupon| {
+                    refusal.precondition(&coupon.kind, &coupon.coupon_id, &coupon.description)
+                })
+        }
+        BookingRefusal::CouponsAway => COUPONS_UNAVAILABLE.refuse(text).retry_after(DOWN_RETRY),
     };
     told.into()
 }
@@ -351,40 +370,4 @@ fn line_wrong(line: usize, field: &str, remedy: &str) -> Status {
 }
 
 #[cfg(test)]
-mod tests {
-    use tonic_types::StatusExt;
-
-    use super::*;
-
-    #[test]
-    fn who_was_not_let_in_is_told_where_to_join() {
-        let shows = [Uuid::from_u128(2), Uuid::from_u128(1)];
-        let required = || Rejection::QueuePassRequired(shows.into_iter().collect());
-        let used = Rejection::QueuePassUsed(shows.into_iter().collect());
-        for (rejection, wrong, reason) in [
-            (required(), None, "QUEUE_PASS_REQUIRED"),
-            (
-                required(),
-                Some(PassError::NotValid),
-                "QUEUE_PASS_NOT_VALID",
-            ),
-            (required(), Some(PassError::Ended), "QUEUE_PASS_NOT_VALID"),
-            (used.clone(), None, "QUEUE_PASS_USED"),
-            (used, Some(PassError::NotValid), "QUEUE_PASS_USED"),
-        ] {
-            let status = not_let_in(Failure::Rejected(rejection), wrong);
-            let details = status.get_error_details();
-            let info = details.error_info().unwrap();
-            let told = (status.code(), info.reason.as_str());
-            assert_eq!(told, (Code::FailedPrecondition, reason));
-            let join = |show| format!("/v1/shows/{show}/queue:join");
-            assert_eq!(info.metadata["join"], join(Uuid::from_u128(1)));
-            let rooms = &details.precondition_failure().unwrap().violations;
-            let rooms: Vec<_> = rooms.iter().map(|room| &room.description).collect();
-            assert_eq!(
-                rooms,
-                [&join(Uuid::from_u128(1)), &join(Uuid::from_u128(2))]
-            );
-        }
-    }
-}
+mod tests;

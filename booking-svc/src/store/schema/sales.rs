@@ -19,7 +19,7 @@ diesel::table! {
         method -> Text,
         /// uuidv5(saga_id, "pay/do").
         payment_id -> Uuid,
-        /// Minor units, frozen.
+        /// What is paid, in minor units, frozen: its lines without discount_amount.
         total_amount -> BigInt,
         /// ISO 4217 code.
         currency -> Bpchar,
@@ -37,6 +37,28 @@ diesel::table! {
         create_time -> Timestamptz,
         /// When it was confirmed.
         confirm_time -> Nullable<Timestamptz>,
+        /// What coupons take off, in minor units, frozen.
+        discount_amount -> BigInt,
+        /// Reservation of its coupons at coupon-svc, uuidv5(saga_id, "coupons/do"); null: no coupons.
+        reservation_id -> Nullable<Uuid>,
+    }
+}
+
+diesel::table! {
+    /// What each coupon takes off each line, frozen: refunds of a line and settlement rest on it.
+    booking_discount (booking_id, line_no, coupon_id) {
+        /// Booking.
+        booking_id -> Uuid,
+        /// Line of the booking.
+        line_no -> Integer,
+        /// Coupon.
+        coupon_id -> Uuid,
+        /// Campaign of the coupon.
+        campaign_id -> Uuid,
+        /// What the coupon takes off the line, in minor units.
+        amount -> BigInt,
+        /// What of that the platform pays; the seller pays the rest.
+        platform_amount -> BigInt,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use booking_svc::app::inventory::{Inventory, InventoryOptions};
 use booking_svc::app::timings::BookTimings;
-use booking_svc::clients::Payments;
+use booking_svc::clients::{Coupons, Payments};
 use booking_svc::saga::{Parts, Sagas};
 use booking_svc::store::sagas::{self, Saga};
 use mesh::faults::Faults;
@@ -28,12 +28,15 @@ impl Second {
             .unwrap();
         // Its runner would take due sagas itself, now and then before the instance that is to be halted there.
         let runner = Tasks::new();
-        let peers = mesh.address("payment-svc").parse().unwrap();
-        let peer = client::peer("booking-svc", &peers, &Secret::new(MESH_TOKEN)).unwrap();
+        let peer = |name: &str| {
+            let peers = mesh.address(name).parse().unwrap();
+            client::peer("booking-svc", &peers, &Secret::new(MESH_TOKEN)).unwrap()
+        };
         let sagas = Sagas::start(Parts {
             database: database.clone(),
             inventory: Inventory::start(&database, &tasks, InventoryOptions::default()),
-            payments: Payments::new(peer),
+            payments: Payments::new(peer("payment-svc")),
+            coupons: Coupons::new(peer("coupon-svc")),
             outbox: Waker::default(),
             timings: BookTimings::standard(),
             owner: format!("second {}", id::new()),

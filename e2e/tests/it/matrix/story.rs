@@ -10,6 +10,10 @@ use crate::real::{Order, RealMesh, id_at, lines, on_site, until};
 
 /// Answers that mean: the same call once more.
 const AGAIN: [u16; 5] = [409, 429, 500, 503, 504];
+/// What a seat costs, in won.
+const PRICE: i64 = 50_000;
+/// What a coupon takes off, in won.
+pub(crate) const COUPON: i64 = 5_000;
 /// How long the repeated question of another tab is waited for.
 const GLANCE: std::time::Duration = std::time::Duration::from_secs(3);
 
@@ -19,6 +23,8 @@ pub(crate) struct Story {
     pool_id: Uuid,
     seat: i64,
     op: Op,
+    /// Campaign whose coupon the buyer uses.
+    campaign_id: Option<Uuid>,
     /// Keys of HoldUnits, CreateBooking and CancelBooking or ConfirmPayment.
     keys: [Uuid; 3],
 }
@@ -30,14 +36,26 @@ impl Story {
             pool_id,
             seat,
             op,
+            campaign_id: None,
             keys: [mesh::id::new(), mesh::id::new(), mesh::id::new()],
+        }
+    }
+
+    /// The buyer uses a coupon of this campaign, which is worth [`COUPON`].
+    pub(crate) fn with_coupon(self, campaign_id: Uuid) -> Self {
+        Self {
+            campaign_id: Some(campaign_id),
+            ..self
         }
     }
 
     /// From the hold to the end.
     pub(crate) async fn tell(&self, mesh: &RealMesh) {
         let hold = insist(mesh, &self.hold()).await;
-        let total = hold.json["hold"]["total"].clone();
+        if let Some(campaign_id) = self.campaign_id {
+            mesh.coupon(&self.buyer, campaign_id).await;
+        }
+        let total = self.total();
         let booking = insist(mesh, &self.book(&total)).await;
         let booking_id = id_at(&booking, "/booking/bookingId");
         let booking = self.reaches(mesh, booking_id, "BOOKING_STATE_AWAITING_PAYMENT");
@@ -78,7 +96,7 @@ impl Story {
             "SELECT booking_id, total_amount FROM booking WHERE account_id = '{}'",
             self.buyer.account_id
         );
-        let total = json!({"minorUnits": "50000", "currency": "KRW"});
+        let total = self.total();
         let mut calls = vec![self.book(&total)];
         if let (Op::Undo, Some(row)) = (self.op, mesh.booking.rows(&sql).await.pop()) {
             calls.push(self.cancel(crate::real::id_in(&row["booking_id"])));
@@ -89,6 +107,12 @@ impl Story {
         }
     }
 
+    /// What the seat costs the buyer.
+    fn total(&self) -> Value {
+        let coupon = self.campaign_id.map_or(0, |_| COUPON);
+        json!({"minorUnits": (PRICE - coupon).to_string(), "currency": "KRW"})
+    }
+
     fn hold(&self) -> Call {
         let call = Call::post("/v1/holds").by(&self.buyer).key(self.keys[0]);
         call.json(&lines(self.pool_id, &[self.seat]))
@@ -96,7 +120,10 @@ impl Story {
 
     fn book(&self, total: &Value) -> Call {
         // The hold has the id of its request.
-        let body = on_site(self.keys[0].to_string(), total);
+        let mut body = on_site(self.keys[0].to_string(), total);
+        if self.campaign_id.is_some() {
+            body["coupons"] = json!({"best": {}});
+        }
         let call = Call::post("/v1/bookings").by(&self.buyer);
         call.key(self.keys[1]).json(&body)
     }

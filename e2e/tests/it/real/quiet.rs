@@ -50,6 +50,26 @@ const PAYMENT: [(&str, &str); 5] = [
     ),
 ];
 
+/// What is still under way in database `coupon`.
+const COUPON: [(&str, &str); 4] = [
+    (
+        "coupons that bookings hold",
+        "SELECT reservation_id, booking_id FROM reservation WHERE state = 'RESERVED'",
+    ),
+    (
+        "outbox",
+        "SELECT id, type, attempts, last_error FROM outbox",
+    ),
+    (
+        "messages to handle again",
+        "SELECT consumer, type, attempts, last_error FROM retry_message",
+    ),
+    (
+        "dead letters",
+        "SELECT consumer, type, attempts, reason FROM dead_letter",
+    ),
+];
+
 /// Longest time until a mesh is quiet.
 const QUIET_WITHIN: std::time::Duration = std::time::Duration::from_secs(120);
 
@@ -76,6 +96,10 @@ impl RealMesh {
         for (what, sql) in PAYMENT {
             let rows = self.payment.rows(sql).await;
             found.extend(rows.iter().map(|row| format!("payment, {what}: {row}")));
+        }
+        for (what, sql) in COUPON {
+            let rows = self.coupon.rows(sql).await;
+            found.extend(rows.iter().map(|row| format!("coupon, {what}: {row}")));
         }
         if found.is_empty() {
             let depths = self.queues.depths().await;
