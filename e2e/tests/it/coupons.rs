@@ -5,16 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use chrono::TimeDelta;
-use e2e::rest::{Call, Person};
+use e2e::rest::Person;
 use futures_util::stream::{self, StreamExt};
 use mesh::identity::Role;
 use mesh::redis::Redis;
-use mesh::{clock, id, random};
+use mesh::{id, random};
 use proto::usher::coupon::v1 as pb;
 use proto::usher::coupon::v1::coupon_service_client::CouponServiceClient;
 use redis::Pipeline;
-use serde_json::json;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;

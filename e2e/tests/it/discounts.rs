@@ -257,7 +257,7 @@ async fn whatever_fails_a_booking_gives_the_coupon_back() {
     let buyer = Buyer::new(&mesh, campaign_id).await;
     let hold = mesh.hold(&buyer.person, sale.pool_id, &[1]).await;
     let order = buyer.order_for(&mesh, &hold).await;
-    mesh.pay(&buyer.person, &order, "decline").await;
+    mesh.pay(&buyer.person, &order, "decline_final").await;
     mesh.reaches(&buyer.person, order.booking_id, failed).await;
     becomes(&mesh, buyer.coupon_id, "AVAILABLE").await;
     let order = buyer.order_for(&mesh, &hold).await;

@@ -26,6 +26,7 @@ const WORLD: &str = "
     INSERT INTO buyer_cap VALUES (id(1), 'b', 4, 4);
     INSERT INTO burned_place VALUES (id(1), 1, 0, 7, id(1));
     INSERT INTO booking VALUES (id(1), id(7), id(1), id(1), '', 'PROCESSING', 'FREE', id(1), 0, 'KRW', NULL, NULL, NULL, '2026-01-01Z', 1, '2026-01-01Z');
+    UPDATE booking SET reservation_id = id(1);
     INSERT INTO booking_line VALUES (id(1), 0, id(1), id(1), 0, true, 1, 'R', 0, 'KRW');
     INSERT INTO ticket VALUES (id(1), id(1), 0, 0, 0, id(7), id(1), id(1), 0, true, 'ACTIVE', 1, 'code');
     INSERT INTO saga VALUES (id(1), 'book', 1, id(1), 'RUNNING', 'FORWARD', 'open', 0, NULL, NULL, 0, '2026-01-01Z', NULL, '');
@@ -173,6 +174,30 @@ const WALLS: &[(&str, &str)] = &[
         "INSERT INTO booking SELECT id(2), account_id, id(2), id(2), '', state, method, payment_id, 0, 'KRW', NULL, NULL, NULL, create_time, 1, create_time FROM booking",
     ),
     ("booking_failure", "UPDATE booking SET state = 'FAILED'"),
+    (
+        "booking_discount",
+        "UPDATE booking SET discount_amount = 1, reservation_id = NULL",
+    ),
+    (
+        "booking_discount",
+        "UPDATE booking SET discount_amount = -1, reservation_id = id(1)",
+    ),
+    (
+        "booking_reservation_key",
+        "INSERT INTO booking SELECT id(2), account_id, id(2), id(2), '', 'FAILED', method, id(2), 0, 'KRW', 'x', NULL, NULL, create_time, 1, create_time, NULL, 0, id(1) FROM booking",
+    ),
+    (
+        "booking_discount_amount",
+        "INSERT INTO booking_discount VALUES (id(1), 0, id(1), id(1), 0, 0)",
+    ),
+    (
+        "booking_discount_platform",
+        "INSERT INTO booking_discount VALUES (id(1), 0, id(1), id(1), 1, 2)",
+    ),
+    (
+        "booking_discount_line_fkey",
+        "INSERT INTO booking_discount VALUES (id(1), 1, id(1), id(1), 1, 1)",
+    ),
     ("booking_confirm", "UPDATE booking SET state = 'CONFIRMED'"),
     (
         "booking_confirm",
