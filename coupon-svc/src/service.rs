@@ -81,10 +81,7 @@ pub async fn serve_on(
     database.keep_swept(config.timings.sweep);
     database.keep_watched(&health, config.timings.gauges);
     let (outbox, consumers) = messages(&config, &database, &health, tasks)?;
-    let commands = Commands {
-        outbox: outbox.clone(),
-    };
-    consume(consumers, COMMANDS, commands)?;
+    consume(consumers, COMMANDS, Commands { outbox })?;
     reservations::keep_watched(&database, tasks);
     let redis = Redis::open(&config.redis_url)?;
     redis.keep_watched(&health, Need::Degrading, REDIS_WATCH, tasks);
@@ -97,7 +94,6 @@ pub async fn serve_on(
     };
     let reservations = ReservationApi {
         database: database.clone(),
-        outbox,
     };
     let managing = Managing { database, desk };
     Server::new(runtime.tasks, health, runtime.telemetry)

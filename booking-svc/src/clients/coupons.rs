@@ -112,7 +112,7 @@ impl Coupons {
     /// Reserves coupons for a booking; safe to repeat.
     pub async fn reserve(&self, wanted: &Reservation) -> Reserved {
         let request = pb::ReserveCouponsRequest {
-            reservation_id: wanted.reservation_id.to_string(),
+            request_id: wanted.reservation_id.to_string(),
             booking_id: wanted.booking_id.to_string(),
             account_id: wanted.account_id.to_string(),
             coupon_ids: wanted.coupons.iter().map(Uuid::to_string).collect(),

@@ -1,4 +1,4 @@
-//! What bookings do with coupons: reserve, commit, release, restore. Calls and commands end in the same place.
+//! What bookings do with coupons: reserve by a call; commit, release and restore by command.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -33,7 +33,7 @@ pub enum Refusal {
     #[error(transparent)]
     Refused(#[from] Refused),
     /// The id reserves something else.
-    #[error("the reservation_id was used for other coupons")]
+    #[error("the request_id was used for other coupons")]
     Reused,
 }
 
@@ -42,20 +42,28 @@ impl DomainError for Refusal {}
 /// Why nothing was done, or may not have been.
 pub type Error = TxError<Refusal>;
 
+/// What a booking wants to reserve.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// Id of the reservation.
+    pub reservation_id: Uuid,
+    /// Booking.
+    pub booking_id: Uuid,
+    /// Owner of the coupons.
+    pub account_id: Uuid,
+    /// Coupons.
+    pub coupons: BTreeSet<Uuid>,
+}
+
 /// Reserves coupons for a booking: all of them or none. Repeated, it answers the same reservation.
-pub async fn reserve(
-    connection: &mut Connection,
-    booking_id: Uuid,
-    account_id: Uuid,
-    reservation_id: Uuid,
-    wanted: &BTreeSet<Uuid>,
-) -> Result<Reservation, Error> {
+pub async fn reserve(connection: &mut Connection, wanted: &Wanted) -> Result<Reservation, Error> {
+    let (reservation_id, account_id) = (wanted.reservation_id, wanted.account_id);
     let new = Reservation {
         reservation_id,
-        booking_id,
+        booking_id: wanted.booking_id,
         account_id: Some(account_id),
         state: State::Reserved,
-        coupons: wanted.iter().copied().collect(),
+        coupons: wanted.coupons.iter().copied().collect(),
     };
     if !reservations::insert(connection, &new).await? {
         return known(connection, &new).await;
@@ -202,8 +210,8 @@ async fn look_for_old(database: &Database) {
     let Ok((oldest, count)) = database.read(read).await else {
         return;
     };
-    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
-    metrics::gauge!("usher_coupon_reservations_old").set(count as f64);
+    // As a float, which is what gauges are; no database holds as many as it cannot count.
+    metrics::gauge!("usher_coupon_reservations_old").set(u32::try_from(count).unwrap_or(u32::MAX));
     if let Some(reservation_id) = oldest {
         error!(%reservation_id, "{count} reservations are older than a day, the oldest is {reservation_id}: their bookings neither ended nor gave up");
     }

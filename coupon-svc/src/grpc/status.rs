@@ -69,12 +69,6 @@ pub const COUPONS_NOT_USABLE: Reason = Reason::new(
     Code::FailedPrecondition,
     "PreconditionFailure names each of the chosen coupons that cannot be used for this order, and why; choose without them",
 );
-/// No such reservation.
-pub const RESERVATION_NOT_FOUND: Reason = Reason::new(
-    "RESERVATION_NOT_FOUND",
-    Code::NotFound,
-    "there is no such reservation of coupons",
-);
 /// Its coupons went back.
 pub const RESERVATION_RELEASED: Reason = Reason::new(
     "RESERVATION_RELEASED",
@@ -85,7 +79,7 @@ pub const RESERVATION_RELEASED: Reason = Reason::new(
 pub const RESERVATION_USED: Reason = Reason::new(
     "RESERVATION_USED",
     Code::FailedPrecondition,
-    "the coupons of the reservation were used; what is cancelled gives them back by RestoreCoupons",
+    "the coupons of the reservation were used; they come back with what is cancelled",
 );
 
 /// The reasons of this service, for docs/ERRORS.md.
@@ -99,7 +93,6 @@ pub const REASONS: &[&Reason] = &[
     &CLAIM_UNDECIDED,
     &COUPON_NOT_FOUND,
     &COUPONS_NOT_USABLE,
-    &RESERVATION_NOT_FOUND,
     &RESERVATION_RELEASED,
     &RESERVATION_USED,
 ];
@@ -196,9 +189,8 @@ pub(super) fn reserving(error: reservations::Error) -> Status {
         let text = refusal.to_string();
         match refusal {
             Refusal::NotUsable(unused) => not_usable(text, &unused),
-            Refusal::Refused(reservation::Refused::NotFound) => {
-                RESERVATION_NOT_FOUND.refuse(text).into()
-            }
+            // What was there a moment ago is there: nothing removes one.
+            Refusal::Refused(reservation::Refused::NotFound) => internal(&refusal),
             Refusal::Refused(reservation::Refused::Released) => {
                 RESERVATION_RELEASED.refuse(text).into()
             }

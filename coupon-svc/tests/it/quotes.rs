@@ -173,7 +173,7 @@ async fn coupons_that_were_chosen_are_used_all_or_none() {
     };
     let dear = coupon(&instance, &home, account, dear).await.coupon_id;
     home.sql(&format!(
-        "UPDATE coupon SET state = 'USED' WHERE coupon_id = '{used}'; \
+        "UPDATE coupon SET state = 'USED', uses = 1 WHERE coupon_id = '{used}'; \
          UPDATE coupon SET expire_time = now() WHERE coupon_id = '{old}'"
     ))
     .await;

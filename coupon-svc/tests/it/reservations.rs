@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
+use coupon_svc::app::reservations::{self, Refusal};
+use coupon_svc::domain::reservation::Order;
+use coupon_svc::store;
 use coupon_svc::store::coupons::{self, CouponLock};
-use coupon_svc::store::reservations;
 use futures_util::future::join_all;
-use mesh::pg::{Connection, Database, DatabaseOptions, TxError};
-use mesh::tasks::Tasks;
+use mesh::pg::{Connection, TxError};
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -29,50 +30,64 @@ enum Call {
 
 const CALLS: [Call; 4] = [Call::Reserve, Call::Commit, Call::Release, Call::Restore];
 
+/// Why a call or a command was refused.
+#[derive(Debug)]
+enum Refused {
+    Call(Status),
+    Command(Refusal),
+}
+
+impl Refused {
+    fn name(&self) -> String {
+        match self {
+            Self::Call(status) => reason(status),
+            Self::Command(refusal) => format!("{refusal:?}"),
+        }
+    }
+
+    fn status(&self) -> &Status {
+        match self {
+            Self::Call(status) => status,
+            Self::Command(refusal) => panic!("{refusal}"),
+        }
+    }
+}
+
+/// Reserves by a call; the rest as the consumer of commands does it, in a transaction.
 async fn call(
     instance: &Instance,
     home: &Home,
     call: Call,
     (reservation_id, account_id): (Uuid, Uuid),
     coupons: &[Uuid],
-) -> Result<(), Status> {
-    let mut client = instance.reservations.clone();
-    let reservation_id = reservation_id.to_string();
-    // One booking for each reservation.
-    let booking_id = reservation_id.clone();
-    let coupon_ids: Vec<String> = coupons.iter().map(Uuid::to_string).collect();
-    match call {
+) -> Result<(), Refused> {
+    let order = match call {
         Call::Reserve => {
             let request = pb::ReserveCouponsRequest {
-                reservation_id,
-                booking_id,
+                request_id: reservation_id.to_string(),
+                booking_id: reservation_id.to_string(),
                 account_id: account_id.to_string(),
-                coupon_ids,
+                coupon_ids: coupons.iter().map(Uuid::to_string).collect(),
             };
-            client.reserve_coupons(home.peer(request)).await.map(drop)
+            let mut client = instance.reservations.clone();
+            let answer = client.reserve_coupons(home.peer(request)).await;
+            return answer.map(drop).map_err(Refused::Call);
         }
-        Call::Commit => {
-            let request = pb::CommitCouponsRequest {
-                reservation_id,
-                booking_id,
-            };
-            client.commit_coupons(home.peer(request)).await.map(drop)
-        }
-        Call::Release => {
-            let request = pb::ReleaseCouponsRequest {
-                reservation_id,
-                booking_id,
-            };
-            client.release_coupons(home.peer(request)).await.map(drop)
-        }
-        Call::Restore => {
-            let request = pb::RestoreCouponsRequest {
-                reservation_id,
-                booking_id,
-                coupon_ids,
-            };
-            client.restore_coupons(home.peer(request)).await.map(drop)
-        }
+        Call::Commit => Order::Commit,
+        Call::Release => Order::Release,
+        Call::Restore => Order::Restore,
+    };
+    let returning = coupons.to_vec();
+    let database = home.database().await;
+    let work = async move |connection: &mut Connection| {
+        // One booking for each reservation.
+        let which = (reservation_id, reservation_id);
+        reservations::order(connection, which.0, which.1, order, &returning).await
+    };
+    match database.transaction("order", work).await {
+        Ok(()) => Ok(()),
+        Err(TxError::Refused(refusal)) => Err(Refused::Command(refusal)),
+        Err(error) => panic!("{error}"),
     }
 }
 
@@ -116,12 +131,12 @@ async fn one_booking_of_sixteen_gets_the_coupon() {
         call(instance, &home, Call::Reserve, (*booking, account), &wanted)
     });
     let answers = join_all(calls).await;
-    let refused: Vec<&Status> = answers
+    let refused: Vec<&Refused> = answers
         .iter()
         .filter_map(|one| one.as_ref().err())
         .collect();
     assert_eq!(refused.len(), 15);
-    for status in refused {
+    for status in refused.into_iter().map(Refused::status) {
         assert_eq!(
             (reason(status), unusable(status)),
             ("COUPONS_NOT_USABLE".to_owned(), vec!["RESERVED".to_owned()])
@@ -149,15 +164,16 @@ async fn each_order_in_each_state_does_what_the_table_says_and_twice_the_same() 
 
     let home = Home::new().await;
     let instance = home.start().await;
-    let (released, used) = (Err("RESERVATION_RELEASED"), Err("RESERVATION_USED"));
-    let unknown = Err("RESERVATION_NOT_FOUND");
+    let (late, spent) = (Err("RESERVATION_RELEASED"), Err("RESERVATION_USED"));
+    let (released, used) = (Err("Refused(Released)"), Err("Refused(Used)"));
+    let unknown = Err("Refused(NotFound)");
     // By state, by call: the coupon afterwards, or the refusal.
     let table = [
         [Ok(Reserved), unknown, Ok(Available), unknown],
         [Ok(Reserved), Ok(Used), Ok(Available), Ok(Available)],
-        [used, Ok(Used), used, Ok(Available)],
-        [released, released, Ok(Available), released],
-        [used, Ok(Available), used, Ok(Available)],
+        [spent, Ok(Used), used, Ok(Available)],
+        [late, released, Ok(Available), released],
+        [spent, Ok(Available), used, Ok(Available)],
     ];
     for (way, row) in WAYS.iter().zip(table) {
         for (last, expected) in CALLS.into_iter().zip(row) {
@@ -173,7 +189,7 @@ async fn each_order_in_each_state_does_what_the_table_says_and_twice_the_same() 
             for _ in 0..2 {
                 let answer = call(&instance, &home, last, who, &[coupon_id]).await;
                 let after = state(&instance, &home, account, coupon_id).await;
-                let answer = answer.map(|()| after).map_err(|status| reason(&status));
+                let answer = answer.map(|()| after).map_err(|refused| refused.name());
                 let expected = expected.map_err(str::to_owned);
                 assert_eq!(answer, expected, "{last:?} after {way:?}");
                 if answer.is_err() {
@@ -195,7 +211,7 @@ async fn a_reservation_that_comes_after_its_release_is_refused() {
     let call = async |what, who| call(&instance, &home, what, who, &[coupon_id]).await;
     call(Call::Release, who).await.unwrap();
     let late = call(Call::Reserve, who).await.unwrap_err();
-    assert_eq!(reason(&late), "RESERVATION_RELEASED");
+    assert_eq!(late.name(), "RESERVATION_RELEASED");
     let other = (mesh::id::new(), account);
     call(Call::Reserve, other).await.unwrap();
     instance.stop().await;
@@ -225,7 +241,7 @@ async fn a_reservation_takes_all_coupons_or_none_and_says_why() {
     let mut all = [mine, foreign, over, early, used];
     all.sort_unstable();
     let refused = call(Call::Reserve, who, &all).await.unwrap_err();
-    let mut why = unusable(&refused);
+    let mut why = unusable(refused.status());
     why.sort_unstable();
     assert_eq!(why, ["EXPIRED", "NOT_YET_VALID", "UNKNOWN", "USED"]);
     let kept = state(&instance, &home, account, mine).await;
@@ -233,14 +249,14 @@ async fn a_reservation_takes_all_coupons_or_none_and_says_why() {
     // The refusal left nothing, and the id is free.
     call(Call::Reserve, who, &[mine]).await.unwrap();
     let other = call(Call::Reserve, who, &[mine, early]).await.unwrap_err();
-    assert_eq!(reason(&other), "REQUEST_ID_REUSED");
+    assert_eq!(other.name(), "REQUEST_ID_REUSED");
 
     let empty = pb::ReserveCouponsRequest::default();
     let refused = instance.reservations.clone();
     let refused = refused.clone().reserve_coupons(home.peer(empty)).await;
     assert_eq!(
         fields(&refused.unwrap_err()),
-        ["account_id", "coupon_ids", "reservation_id", "booking_id"]
+        ["request_id", "booking_id", "account_id", "coupon_ids"]
     );
     instance.stop().await;
 }
@@ -324,7 +340,7 @@ async fn whatever_comes_in_whatever_order_uses_and_holders_add_up() {
             call(instance, &home, *what, who, &coupons[*coupon..=*coupon])
         });
         for ((what, ..), answer) in wave.iter().zip(join_all(calls).await) {
-            let outcome = answer.map_or_else(|status| reason(&status), |()| "done".to_owned());
+            let outcome = answer.map_or_else(|refused| refused.name(), |()| "done".to_owned());
             *done.entry(format!("{what:?} {outcome}")).or_default() += 1;
         }
         assert_eq!(home.number(CONTRADICTIONS).await, 0, "{wave:?}");
@@ -364,9 +380,7 @@ async fn reserve_eight_times(lock: CouponLock, index: bool) -> (usize, usize) {
          CREATE TRIGGER slow BEFORE INSERT ON reservation_coupon FOR EACH STATEMENT EXECUTE FUNCTION slow()",
     )
     .await;
-    let options = DatabaseOptions::new("test");
-    let database = Database::connect(home.url(), &options, &Tasks::new()).await;
-    let database = database.unwrap();
+    let database = home.database().await;
     let holders = (0..8).map(|_| {
         let work = async move |connection: &mut Connection| {
             let reservation_id = mesh::id::new();
@@ -377,7 +391,7 @@ async fn reserve_eight_times(lock: CouponLock, index: bool) -> (usize, usize) {
             let found = coupons::lock(connection, &[only], lock).await?;
             let free = found[&only].kept == coupon_svc::domain::coupon::Kept::Available;
             if free {
-                reservations::hold(connection, reservation_id, &[only]).await?;
+                store::reservations::hold(connection, reservation_id, &[only]).await?;
             }
             Ok(free)
         };

@@ -14,8 +14,8 @@ use mesh::config::{Env, ProcessEnv, Secret};
 use mesh::identity::{
     Claims, JwksSource, MESH_IDENTITY, MESH_TOKEN, Role, SigningKey, VerifierOptions,
 };
-use mesh::pg::Connection;
 use mesh::pg::testing::TestDatabase;
+use mesh::pg::{Connection, Database, DatabaseOptions};
 use mesh::process::Runtime;
 use mesh::redis::Redis;
 use mesh::server::{Listeners, ServerConfig};
@@ -180,6 +180,12 @@ impl Home {
 
     pub(crate) fn url(&self) -> &Secret {
         self.storage.url()
+    }
+
+    pub(crate) async fn database(&self) -> Database {
+        let (options, tasks) = (DatabaseOptions::new("test"), Tasks::new());
+        let database = Database::connect(self.storage.url(), &options, &tasks);
+        database.await.unwrap()
     }
 
     pub(crate) async fn sql(&self, sql: &str) {
