@@ -30,7 +30,7 @@ use crate::page::{self, Page};
 use crate::places::{Places, Subject};
 use crate::rates::network;
 use crate::reasons::NOT_ACCEPTABLE;
-use crate::stream::{self, Stream};
+use crate::stream::{self, Form, Stream};
 use crate::table::Table;
 use crate::{deadline, identify, passes, upstream};
 
@@ -148,7 +148,9 @@ impl Door {
         let budget = deadline::budget(&head.headers, entry.policy.deadline)?;
         refuse_encoded(&head.headers)?;
         let streamed = match entry.policy.server_streaming {
-            true => Some(framing(&head.headers)?),
+            // Its content type is the service's to choose.
+            true if found.route.answers_raw_body() => Some(Form::Raw),
+            true => Some(Form::Framed(framing(&head.headers)?)),
             false => None,
         };
         let body = shared
@@ -166,7 +168,7 @@ impl Door {
         // The caller's time starts here: a slow upload is bounded by its own limits.
         let message = Bytes::from(message.encode_to_vec());
         let metadata = headers::inward(&head.headers, tag);
-        let Some(framing) = streamed else {
+        let Some(form) = streamed else {
             let answer = upstream::call(entry, message, metadata, budget).await?;
             return Ok(found.route.response(&answer)?.map(whole));
         };
@@ -180,7 +182,7 @@ impl Door {
             () = shared.stop.cancelled() => Err(stream::stopping()),
         };
         let (messages, first) = opened?;
-        let stream = Stream::new(shared, found.route, framing, messages, tag, place);
+        let stream = Stream::new(shared, found.route, form, messages, tag, place);
         Ok(stream.answer(first)?)
     }
 }

@@ -1,5 +1,5 @@
 //! A streamed answer: each message of the service in a frame, something to hear while there is none, and one last frame that says how it
-//! ended. Who goes away ends the call behind.
+//! ended. Raw bytes have no frames: they follow each other, and an answer that fails breaks off. Who goes away ends the call behind.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use tonic::Status;
 use tracing::info;
 use transcode::{Failure, Framing, Route};
 
-use crate::answer::{Body, parts};
+use crate::answer::{Body, BrokenOff, parts};
 use crate::door::{RETRY, Refused, Shared};
 use crate::headers::Tag;
 use crate::places::Place;
@@ -25,10 +25,19 @@ use crate::upstream::Messages;
 pub(crate) struct Stream {
     shared: Arc<Shared>,
     route: Route,
-    framing: Framing,
+    form: Form,
     messages: Messages,
     told: Told,
     _place: Place,
+}
+
+/// How messages stand in the body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// As JSON, in frames.
+    Framed(Framing),
+    /// As the bytes that are in them.
+    Raw,
 }
 
 /// What the log says of a stream once it is over.
@@ -48,7 +57,7 @@ impl Stream {
     pub(crate) fn new(
         shared: &Arc<Shared>,
         route: &Route,
-        framing: Framing,
+        form: Form,
         messages: Messages,
         tag: &Tag,
         place: Place,
@@ -56,7 +65,7 @@ impl Stream {
         Self {
             shared: Arc::clone(shared),
             route: route.clone(),
-            framing,
+            form,
             messages,
             told: Told {
                 label: route.pattern().to_owned(),
@@ -74,15 +83,11 @@ impl Stream {
     /// # Errors
     /// [`Failure`] when it has no JSON form.
     pub(crate) fn answer(mut self, first: Option<Bytes>) -> Result<Response<Body>, Failure> {
-        let content_type = HeaderValue::from_static(self.framing.content_type());
-        let begin = match first {
-            Some(message) => self.frame(&message)?,
-            None => self.end("end", |framing, first| framing.end(first)),
-        };
+        let (content_type, begin) = self.begin(first)?;
         let start = (Some(begin), self);
         let pieces = unfold(start, async |(begin, mut stream)| {
             let piece = match begin {
-                Some(begin) => begin,
+                Some(begin) => Ok(begin),
                 None => stream.next().await?,
             };
             Some((piece, (None, stream)))
@@ -97,8 +102,29 @@ impl Stream {
         Ok(response)
     }
 
+    /// The content type and the first piece of the body.
+    fn begin(&mut self, first: Option<Bytes>) -> Result<(HeaderValue, Bytes), Failure> {
+        let Some(message) = first else {
+            let content_type = match self.form {
+                Form::Framed(framing) => framing.content_type(),
+                Form::Raw => "application/octet-stream",
+            };
+            let end = self.end("end", |framing, first| framing.end(first));
+            return Ok((HeaderValue::from_static(content_type), end));
+        };
+        let content_type = match self.form {
+            Form::Framed(framing) => HeaderValue::from_static(framing.content_type()),
+            Form::Raw => {
+                let (head, _) = self.route.response(&message)?.into_parts();
+                let own = head.headers.get(CONTENT_TYPE).cloned();
+                own.unwrap_or(HeaderValue::from_static("application/octet-stream"))
+            }
+        };
+        Ok((content_type, self.frame(&message)?))
+    }
+
     /// The next piece of the body; `None` behind the last one.
-    async fn next(&mut self) -> Option<Bytes> {
+    async fn next(&mut self) -> Option<Result<Bytes, BrokenOff>> {
         if self.told.outcome.is_some() {
             return None;
         }
@@ -108,33 +134,52 @@ impl Stream {
             let refused: Refused = tokio::select! {
                 message = self.messages.next() => match message {
                     Ok(Some(message)) => match self.frame(&message) {
-                        Ok(frame) => return Some(frame),
+                        Ok(frame) => return Some(Ok(frame)),
                         Err(failure) => failure.into(),
                     },
-                    Ok(None) => return Some(self.end("end", |framing, first| framing.end(first))),
+                    Ok(None) => return Some(Ok(self.end("end", |framing, first| framing.end(first)))),
                     Err(status) => status.into(),
                 },
                 () = stop.cancelled() => stopping().into(),
-                () = quiet => match self.framing.keep_alive() {
-                    Some(comment) => return Some(comment),
+                () = quiet => match self.form.keep_alive() {
+                    Some(comment) => return Some(Ok(comment)),
                     None => continue,
                 },
             };
             let error = self.shared.refuse(&refused).into_body();
-            return Some(self.end("error", |framing, first| framing.error(&error, first)));
+            let last = self.end("error", |framing, first| framing.error(&error, first));
+            return Some(match self.form {
+                Form::Framed(_) => Ok(last),
+                Form::Raw => Err(BrokenOff),
+            });
         }
     }
 
     fn frame(&mut self, message: &[u8]) -> Result<Bytes, Failure> {
-        let json = self.route.response(message)?.into_body();
-        let frame = self.framing.message(&json, self.told.messages == 0);
+        let body = self.route.response(message)?.into_body();
+        let frame = match self.form {
+            Form::Framed(framing) => framing.message(&body, self.told.messages == 0),
+            Form::Raw => body,
+        };
         self.told.messages += 1;
         Ok(frame)
     }
 
     fn end(&mut self, outcome: &'static str, frame: impl Fn(Framing, bool) -> Bytes) -> Bytes {
         self.told.outcome = Some(outcome);
-        frame(self.framing, self.told.messages == 0)
+        match self.form {
+            Form::Framed(framing) => frame(framing, self.told.messages == 0),
+            Form::Raw => Bytes::new(),
+        }
+    }
+}
+
+impl Form {
+    fn keep_alive(self) -> Option<Bytes> {
+        match self {
+            Self::Framed(framing) => framing.keep_alive(),
+            Self::Raw => None,
+        }
     }
 }
 

@@ -14,7 +14,8 @@
 //!   query parameter for a field that belongs to path or body is refused as unknown; with body `*` every parameter is.
 //! - **Output** is `ProtoJSON`: lowerCamelCase, 64-bit integers as strings, enum names. Fields without presence are written even when they
 //!   hold their default, so that a client need not know defaults; unset messages and `optional` fields are absent.
-//! - **`google.api.HttpBody`** as the body or the response is raw bytes with their content type.
+//! - **`google.api.HttpBody`** as the body or the response is raw bytes with their content type; those of a stream follow each other, and a body that
+//!   breaks off has no end.
 //! - **`Idempotency-Key`** fills `request_id` where that field exists and is empty; the body's own value wins.
 //! - **Errors** are `{"error": google.rpc.Status}` with the name of the code in `status` besides. Details are typed JSON; `DebugInfo` and
 //!   types outside the pool do not leave. `RetryInfo` becomes `Retry-After`, rounded up.

@@ -70,10 +70,6 @@ impl Route {
             .iter()
             .map(|variable| FieldPath::of_path_variable(&input, &variable.field))
             .collect();
-        if method.is_server_streaming() && answers_raw(&method, &response_body) {
-            let text = "a stream of google.api.HttpBody has no REST form";
-            return Err(wrong(&method, &pattern, text));
-        }
         match (body, response_body, variables) {
             (Ok(body), Ok(response_body), Ok(variables)) => Ok(Self {
                 method,
@@ -127,6 +123,15 @@ impl Route {
             Body::Field(field) => holds_http_body(field),
         }
     }
+
+    /// Whether the answer is the bytes of a `google.api.HttpBody`, instead of JSON. Those of a stream follow each other in one body, whose
+    /// content type is that of the first.
+    pub fn answers_raw_body(&self) -> bool {
+        match &self.response_body {
+            Body::Field(field) => holds_http_body(field),
+            Body::Whole | Body::Nothing => is_http_body(&self.method.output()),
+        }
+    }
 }
 
 /// By hand: `Debug` of a descriptor whose message contains itself never ends (prost-reflect 0.16).
@@ -149,15 +154,6 @@ pub(crate) fn holds_http_body(field: &FieldDescriptor) -> bool {
 
 pub(crate) fn is_http_body(message: &MessageDescriptor) -> bool {
     message.full_name() == HTTP_BODY
-}
-
-/// Whether the answer is the bytes of a `google.api.HttpBody`: one has a content type, several have no frames.
-fn answers_raw(method: &MethodDescriptor, response_body: &Result<Body, String>) -> bool {
-    match response_body {
-        Ok(Body::Field(field)) => holds_http_body(field),
-        Ok(Body::Whole | Body::Nothing) => is_http_body(&method.output()),
-        Err(_) => false,
-    }
 }
 
 fn field(message: &MessageDescriptor, name: &str) -> Result<FieldDescriptor, String> {

@@ -94,7 +94,9 @@ impl Running {
         std::fs::create_dir_all(&folder).unwrap();
         let key = SigningKey::generate().unwrap();
         std::fs::write(folder.join("jwks.json"), key.to_jwks()).unwrap();
-        let routes = format!("usher.booking.v1=http://{target};usher.payment.v1=http://{target}");
+        let routes = format!(
+            "usher.booking.v1=http://{target};usher.payment.v1=http://{target};usher.coupon.v1=http://{target}"
+        );
         let mut config = config(&folder, &routes);
         change(&mut config);
 

@@ -10,6 +10,7 @@ use futures_util::stream::{self, Stream, StreamExt};
 use mesh::tasks::Tasks;
 use proto::google::api::HttpBody;
 use proto::usher::booking::v1::*;
+use proto::usher::coupon::v1::{GenerateCodesRequest, GenerateCodesResponse};
 use proto::usher::payment::v1::{InquirePaymentRequest, InquirePaymentResponse};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -75,6 +76,7 @@ impl Services {
             "PublishShow" => self.call(request, Self::publish_show).await,
             "GetTicketQr" => self.call(request, Self::get_ticket_qr).await,
             "WatchBooking" => self.watch(request).await,
+            "GenerateCodes" => self.files(request).await,
             "InquirePayment" => self.call(request, Self::inquire_payment).await,
             _ => Status::unimplemented("not in this test").into_http(),
         })
@@ -209,6 +211,12 @@ impl Services {
         grpc.server_streaming(Watch(self), request).await
     }
 
+    async fn files(self, request: http::Request<Body>) -> http::Response<Body> {
+        let mut grpc =
+            Grpc::new(ProstCodec::<GenerateCodesResponse, GenerateCodesRequest>::default());
+        grpc.server_streaming(Files(self), request).await
+    }
+
     async fn call<Q, A, F, W>(self, request: http::Request<Body>, work: F) -> http::Response<Body>
     where
         Q: prost::Message + Default + Send + 'static,
@@ -281,6 +289,46 @@ fn states(services: Services, id: &str) -> Result<States, Status> {
         "quiet" => stream::iter([state("a")]).chain(wait).boxed(),
         _ => wait.boxed(),
     })
+}
+
+/// A file in pieces, by the id of the request.
+struct Files(Services);
+
+type Pieces = std::pin::Pin<Box<dyn Stream<Item = Result<GenerateCodesResponse, Status>> + Send>>;
+
+impl ServerStreamingService<GenerateCodesRequest> for Files {
+    type Response = GenerateCodesResponse;
+    type ResponseStream = Pieces;
+    type Future = std::pin::Pin<Box<dyn Future<Output = Result<Response<Pieces>, Status>> + Send>>;
+
+    fn call(&mut self, request: Request<GenerateCodesRequest>) -> Self::Future {
+        let (services, id) = (self.0.clone(), request.into_inner().campaign_id);
+        let piece = |content_type: &str, data: &str| {
+            let file = HttpBody {
+                content_type: content_type.to_owned(),
+                data: data.as_bytes().to_vec(),
+                ..HttpBody::default()
+            };
+            Ok(GenerateCodesResponse { file: Some(file) })
+        };
+        let two = stream::iter([piece("text/csv", "a\r\n"), piece("", "b\r\n")]);
+        let left = OnDrop(Arc::clone(&services.left));
+        let wait = stream::once(async move {
+            let _left = left;
+            services.go_on.notified().await;
+            Err(Status::unavailable("gone"))
+        });
+        let pieces: Pieces = match id.as_str() {
+            "two" => two.boxed(),
+            "none" => stream::empty().boxed(),
+            "fails" => two
+                .chain(stream::iter([Err(Status::unavailable("gone"))]))
+                .boxed(),
+            "refused" => stream::iter([Err(Status::unavailable("gone"))]).boxed(),
+            _ => two.chain(wait).boxed(),
+        };
+        Box::pin(async move { Ok(Response::new(pieces)) })
+    }
 }
 
 /// Tells when it is dropped.

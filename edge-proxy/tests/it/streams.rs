@@ -236,3 +236,52 @@ async fn who_does_not_read_is_not_kept_for_ever() {
     door.services.left.notified().await;
     drop(response);
 }
+
+/// A request for a file that the service streams as bytes.
+fn file(door: &Running, id: &str) -> reqwest::RequestBuilder {
+    let token = door.token(&[Role::Seller]);
+    let request = door.request("POST", &format!("/v1/campaigns/{id}:generateCodes"));
+    // What it accepts decides nothing: the service chooses the content type.
+    let request = request.bearer_auth(token).header("accept", "text/csv");
+    request
+        .header("content-type", "application/json")
+        .body("{}")
+}
+
+#[tokio::test]
+async fn bytes_follow_each_other_without_frames() {
+    let door = Running::start().await;
+    let two = send(file(&door, "two")).await;
+    assert_eq!((two.status, two.header("content-type")), (200, "text/csv"));
+    assert_eq!(two.bytes, b"a\r\nb\r\n");
+    let none = send(file(&door, "none")).await;
+    let told = (none.status, none.header("content-type"), none.bytes.len());
+    assert_eq!(told, (200, "application/octet-stream", 0));
+    assert_eq!(send(file(&door, "refused")).await.status, 503);
+}
+
+#[tokio::test]
+async fn bytes_that_break_off_have_no_end() {
+    let door = Running::start().await;
+    let mut response = file(&door, "quiet").send().await.unwrap();
+    let mut bytes = Vec::new();
+    while !bytes.ends_with(b"b\r\n") {
+        bytes.extend(response.chunk().await.unwrap().unwrap());
+    }
+    door.services.go_on.notify_one();
+    assert_eq!(bytes, b"a\r\nb\r\n");
+    let end = response.chunk().await;
+    assert!(end.is_err(), "a reader takes it for whole: {end:?}");
+    // What fails at once may not even have begun.
+    let whole = async { file(&door, "fails").send().await?.bytes().await };
+    assert!(whole.await.is_err());
+}
+
+#[tokio::test]
+async fn who_leaves_a_file_ends_the_call_behind() {
+    let door = Running::start().await;
+    let mut response = file(&door, "quiet").send().await.unwrap();
+    assert!(response.chunk().await.unwrap().is_some());
+    drop(response);
+    door.services.left.notified().await;
+}

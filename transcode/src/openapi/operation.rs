@@ -9,7 +9,7 @@ use super::{BEARER, Terms, Token, streamed};
 use crate::field_path::{FieldPath, MAX_FIELD_DEPTH};
 use crate::known;
 use crate::query::REQUEST_ID;
-use crate::route::{Body, Route, holds_http_body, is_http_body};
+use crate::route::{Body, Route};
 
 pub(super) fn operation(
     route: &Route,
@@ -148,11 +148,7 @@ fn body(route: &Route, schemas: &mut Schemas<'_>) -> Option<Json> {
 
 fn answer(route: &Route, schemas: &mut Schemas<'_>) -> Json {
     let output = route.method.output();
-    let raw = match &route.response_body {
-        Body::Field(field) => holds_http_body(field),
-        Body::Whole | Body::Nothing => is_http_body(&output),
-    };
-    if raw {
+    if route.answers_raw_body() {
         return json!({"*/*": {"schema": {}}});
     }
     let schema = match &route.response_body {
