@@ -1,6 +1,7 @@
 //! Use cases.
 
 pub mod claims;
+pub mod codes;
 pub mod desk;
 pub mod manage;
 pub mod quote;

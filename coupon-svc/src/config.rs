@@ -1,13 +1,22 @@
-//! Configuration, read once: mesh's variables, and that of Redis.
+//! Configuration, read once: mesh's variables, that of Redis, and the key of codes.
 
 use mesh::config::{self, Reader, Secret, Unreadable, Variable};
 use mesh::server::ServerConfig;
 use mesh::timings::Timings;
 
+use crate::domain::code::CodeKey;
+
 /// Where gates are.
 pub const REDIS_URL: Variable = Variable::required(
     "USHER_REDIS_URL",
     "Redis 7 or Valkey, redis://:password@host:port; noeviction, append-only file",
+)
+.secret();
+
+/// What codes follow from and are kept by.
+pub const CODE_KEY: Variable = Variable::required(
+    "USHER_COUPON_CODE_KEY",
+    "secret of all codes, 32 random characters or more; with another one no code works that was made before",
 )
 .secret();
 
@@ -20,6 +29,7 @@ pub const VARIABLES: &[&Variable] = &[
     &config::AMQP_URL,
     &config::AMQP_PREFIX,
     &REDIS_URL,
+    &CODE_KEY,
     &config::JWKS,
     &config::JWT_ISSUER,
     &config::JWT_AUDIENCE,
@@ -43,6 +53,8 @@ pub struct Config {
     pub amqp_prefix: String,
     /// Its Redis.
     pub redis_url: Secret,
+    /// What codes follow from and are kept by.
+    pub code_key: CodeKey,
     /// Timers.
     pub timings: Timings,
 }
@@ -57,6 +69,7 @@ impl Config {
             reader.read(&config::AMQP_URL),
             reader.read_optional(&config::AMQP_PREFIX),
         );
+        let code_key = reader.read(&CODE_KEY);
         let timings = reader.read(&config::TIMINGS);
         Ok(Self {
             server: server?,
@@ -64,6 +77,7 @@ impl Config {
             amqp_url: amqp_url?,
             amqp_prefix: amqp_prefix?.unwrap_or_default(),
             redis_url: redis_url?,
+            code_key: code_key?,
             timings: timings?,
         })
     }

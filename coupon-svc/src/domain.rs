@@ -2,6 +2,7 @@
 
 pub mod best;
 pub mod campaign;
+pub mod code;
 pub mod coupon;
 pub mod discount;
 pub mod order;

@@ -1,6 +1,7 @@
 //! The RPCs: parse, call the use case, answer.
 
 pub mod campaign;
+pub mod code;
 mod convert;
 pub mod coupon;
 pub mod reservation;

@@ -7,6 +7,7 @@ pub mod consumer;
 pub mod domain;
 pub mod gate;
 pub mod grpc;
+pub mod guesses;
 pub mod publish;
 pub mod service;
 pub mod store;

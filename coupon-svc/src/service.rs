@@ -14,11 +14,14 @@ use mesh::redis::{OpenError, Redis};
 use mesh::server::{Listeners, Server, ServerError};
 use mesh::tasks::Tasks;
 use proto::usher::coupon::v1::campaign_service_server::CampaignServiceServer;
+use proto::usher::coupon::v1::code_service_server::CodeServiceServer;
 use proto::usher::coupon::v1::coupon_service_server::CouponServiceServer;
 use proto::usher::coupon::v1::reservation_service_server::ReservationServiceServer;
 use thiserror::Error;
 
 use crate::app::claims::Claims;
+use crate::app::codes::Codes;
+use crate::app::codes::redeem::{FLOOR, Redeeming};
 use crate::app::desk::Desk;
 use crate::app::manage::Managing;
 use crate::app::reservations;
@@ -26,8 +29,10 @@ use crate::config::Config;
 use crate::consumer::{COMMANDS, Commands};
 use crate::gate;
 use crate::grpc::campaign::CampaignApi;
+use crate::grpc::code::CodeApi;
 use crate::grpc::coupon::CouponApi;
 use crate::grpc::reservation::ReservationApi;
+use crate::guesses::{Guesses, LIMITS};
 use crate::store::MIGRATIONS;
 
 /// Name among peers.
@@ -85,6 +90,7 @@ pub async fn serve_on(
     reservations::keep_watched(&database, tasks);
     let redis = Redis::open(&config.redis_url)?;
     redis.keep_watched(&health, Need::Degrading, REDIS_WATCH, tasks);
+    let codes = codes(&config, &database, &redis, &outbox);
     let desk = Desk::start(&database, redis, gate::library(), tasks);
     let claims = Claims::start(desk.clone(), &database, tasks);
     let letters = dead_letters::service(database.clone());
@@ -98,12 +104,33 @@ pub async fn serve_on(
     let managing = Managing { database, desk };
     Server::new(runtime.tasks, health, runtime.telemetry)
         .service(CampaignServiceServer::new(CampaignApi { managing }))
+        .service(CodeServiceServer::new(codes))
         .service(CouponServiceServer::new(coupons))
         .service(ReservationServiceServer::new(reservations))
         .service(letters)
         .serve(&config.server, listeners, runtime.shutdown)
         .await?;
     Ok(())
+}
+
+/// What is done with codes.
+fn codes(config: &Config, database: &Database, redis: &Redis, outbox: &Waker) -> CodeApi {
+    let key = config.code_key.clone();
+    let guesses = Guesses::new(redis.clone(), &key.name(), LIMITS);
+    CodeApi {
+        redeeming: Redeeming {
+            database: database.clone(),
+            key: key.clone(),
+            guesses: guesses.clone(),
+            outbox: Some(outbox.clone()),
+            floor: FLOOR,
+        },
+        codes: Codes {
+            database: database.clone(),
+            key,
+            guesses,
+        },
+    }
 }
 
 /// The relay of the outbox, and what consumers work with.

@@ -3,7 +3,7 @@
 //! While one call or commit is under way, whoever comes waits for the next, so that batches grow with the load and nobody waits for a
 //! timer. Nobody is told that coupons are sold out before Postgres has given out the last one.
 
-mod commit;
+pub(super) mod commit;
 mod door;
 mod register;
 
@@ -26,7 +26,7 @@ use uuid::Uuid;
 use self::commit::Claim;
 use self::register::Register;
 use super::desk::Desk;
-use crate::domain::campaign::{Campaign, Shut};
+use crate::domain::campaign::{Campaign, Issue, Shut};
 use crate::domain::coupon::Coupon;
 use crate::gate::Claimant;
 use crate::store::coupons::Wish;
@@ -49,6 +49,9 @@ pub enum Refusal {
     /// No such campaign.
     #[error("there is no such campaign")]
     NoCampaign,
+    /// Not this way, but that.
+    #[error("coupons of this campaign are had in another way: {}", .0.name())]
+    Otherwise(Issue),
     /// Not now.
     #[error(transparent)]
     Shut(#[from] Shut),
@@ -148,6 +151,9 @@ impl Claims {
                     return Err(Refusal::Undecided);
                 }
             };
+            if campaign.settings.issue != Issue::Claim {
+                return Err(Refusal::Otherwise(campaign.settings.issue));
+            }
             let (answer, told) = oneshot::channel();
             let job = Job {
                 campaign: Arc::clone(&campaign),

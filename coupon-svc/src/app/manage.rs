@@ -10,7 +10,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use super::desk::Desk;
-use crate::domain::campaign::{Campaign, Refused, Settings, Standing, State};
+use crate::domain::campaign::{Campaign, Issue, Refused, Settings, Standing, State};
 use crate::domain::coupon::Counts;
 use crate::store;
 
@@ -58,7 +58,8 @@ impl Operator {
         }
     }
 
-    fn may(self, campaign: &Campaign) -> bool {
+    /// Whether it is theirs.
+    pub(super) fn may(self, campaign: &Campaign) -> bool {
         match self {
             Self::Admin => true,
             Self::Seller(seller_id) => campaign.seller_id() == Some(seller_id),
@@ -124,7 +125,11 @@ impl Managing {
             // In force here at once; other instances look every second.
             let campaign = self.desk.note(campaign.clone());
             match campaign.state {
-                State::Open if campaign.gate_epoch == 0 => self.desk.rebuild(&campaign),
+                State::Open
+                    if campaign.gate_epoch == 0 && campaign.settings.issue == Issue::Claim =>
+                {
+                    self.desk.rebuild(&campaign)
+                }
                 State::Ended => self.desk.shut(&campaign),
                 _ => {}
             }

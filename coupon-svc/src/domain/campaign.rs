@@ -33,6 +33,33 @@ pub enum UseEnd {
     Days(u32),
 }
 
+/// How people get coupons of a campaign.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Issue {
+    /// First come, first served.
+    #[default]
+    Claim,
+    /// With a code.
+    Code,
+    /// To accounts that are named.
+    Grant,
+}
+
+impl Issue {
+    /// All.
+    pub const ALL: [Self; 3] = [Self::Claim, Self::Code, Self::Grant];
+
+    /// Its name in the database.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Claim => "CLAIM",
+            Self::Code => "CODE",
+            Self::Grant => "GRANT",
+        }
+    }
+}
+
 /// What is decided about a campaign.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -54,6 +81,8 @@ pub struct Settings {
     pub use_end: UseEnd,
     /// Bookings that one coupon can be used for.
     pub uses_per_coupon: u32,
+    /// How people get its coupons.
+    pub issue: Issue,
 }
 
 impl Settings {

@@ -21,7 +21,7 @@ pub struct CampaignApi {
     pub managing: Managing,
 }
 
-fn operator(account: &Account) -> Operator {
+pub(super) fn operator(account: &Account) -> Operator {
     if account.is_admin() {
         Operator::Admin
     } else {

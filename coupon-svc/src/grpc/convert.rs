@@ -1,5 +1,6 @@
 //! Between the wire and the domain. Every violation of a request is told at once.
 
+pub(super) mod code;
 pub(super) mod quote;
 mod terms;
 
@@ -11,7 +12,7 @@ use proto::usher::coupon::v1 as pb;
 use tonic::Status;
 use uuid::Uuid;
 
-use crate::domain::campaign::{Campaign, Settings, Standing, UseEnd};
+use crate::domain::campaign::{Campaign, Issue, Settings, Standing, UseEnd};
 use crate::domain::coupon::{Counts, Coupon, State};
 
 /// Years that JSON can show, with room for the longest life of a coupon.
@@ -61,6 +62,7 @@ pub(super) fn settings(
             None
         }
     };
+    let issue = issue(wrong, settings.issue);
     let settings = Settings {
         name: settings.name.clone(),
         terms: terms?,
@@ -71,12 +73,25 @@ pub(super) fn settings(
         claim_close: claim_close?,
         use_open,
         use_end: use_end?,
+        issue,
     };
     let broken = settings.broken();
     for (field, remedy) in &broken {
         wrong.add(format!("settings.{field}"), remedy.clone());
     }
     broken.is_empty().then_some(settings)
+}
+
+fn issue(wrong: &mut Violations, issue: i32) -> Issue {
+    match pb::IssueMode::try_from(issue) {
+        Ok(pb::IssueMode::Unspecified | pb::IssueMode::Claim) => Issue::Claim,
+        Ok(pb::IssueMode::Code) => Issue::Code,
+        Ok(pb::IssueMode::Grant) => Issue::Grant,
+        Err(_) => {
+            wrong.add("settings.issue", "must be a way to get coupons");
+            Issue::default()
+        }
+    }
 }
 
 fn time(wrong: &mut Violations, field: &str, time: Option<&Timestamp>) -> Option<DateTime<Utc>> {
@@ -120,6 +135,12 @@ pub(super) fn campaign(campaign: &Campaign, now: DateTime<Utc>) -> pb::Campaign 
             use_open_time: settings.use_open.map(to_timestamp),
             use_close_time: use_close,
             use_days,
+            issue: match settings.issue {
+                Issue::Claim => pb::IssueMode::Claim,
+                Issue::Code => pb::IssueMode::Code,
+                Issue::Grant => pb::IssueMode::Grant,
+            }
+            .into(),
         }),
         state: standing(campaign.standing(now)).into(),
         create_time: Some(to_timestamp(campaign.create_time)),

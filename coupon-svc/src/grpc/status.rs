@@ -1,5 +1,7 @@
 //! The one map from this service's errors to a status.
 
+mod code;
+
 use std::time::Duration;
 
 use mesh::status::{
@@ -8,10 +10,11 @@ use mesh::status::{
 };
 use tonic::{Code, Status};
 
+pub(super) use self::code::{coding, redeeming};
 use super::convert;
 use crate::app::{claims, manage, quote, reservations};
 use crate::domain::best::Unused;
-use crate::domain::campaign::{Refused, Shut};
+use crate::domain::campaign::{Issue, Refused, Shut};
 use crate::domain::reservation;
 
 /// No such campaign.
@@ -63,6 +66,31 @@ pub const COUPON_NOT_FOUND: Reason = Reason::new(
     "there is no such coupon, or it is somebody else's",
 );
 
+/// Not this way.
+pub const ISSUED_OTHERWISE: Reason = Reason::new(
+    "ISSUED_OTHERWISE",
+    Code::FailedPrecondition,
+    "coupons of this campaign are had in another way: issue in the metadata is CLAIM, CODE or GRANT",
+);
+/// Whatever the cause.
+pub const CODE_NOT_VALID: Reason = Reason::new(
+    "CODE_NOT_VALID",
+    Code::FailedPrecondition,
+    "the code is unknown, revoked, used up, not in its time, or nothing is left: which of them is not told",
+);
+/// No such batch.
+pub const CODE_BATCH_NOT_FOUND: Reason = Reason::new(
+    "CODE_BATCH_NOT_FOUND",
+    Code::NotFound,
+    "there is no such batch of codes, or it is another seller's",
+);
+/// Somebody has it.
+pub const CODE_TEXT_TAKEN: Reason = Reason::new(
+    "CODE_TEXT_TAKEN",
+    Code::AlreadyExists,
+    "this text is a code already, perhaps another seller's; choose another one",
+);
+
 /// Some of the chosen ones do not fit.
 pub const COUPONS_NOT_USABLE: Reason = Reason::new(
     "COUPONS_NOT_USABLE",
@@ -95,6 +123,10 @@ pub const REASONS: &[&Reason] = &[
     &COUPONS_NOT_USABLE,
     &RESERVATION_RELEASED,
     &RESERVATION_USED,
+    &ISSUED_OTHERWISE,
+    &CODE_NOT_VALID,
+    &CODE_BATCH_NOT_FOUND,
+    &CODE_TEXT_TAKEN,
 ];
 
 /// A collision is over soon.
@@ -109,6 +141,7 @@ pub(super) fn claiming(refusal: &claims::Refusal) -> Status {
     let text = refusal.to_string();
     match refusal {
         Refusal::NoCampaign => CAMPAIGN_NOT_FOUND.refuse(text).into(),
+        Refusal::Otherwise(issue) => otherwise(text, *issue),
         Refusal::Shut(Shut::NotOpen(time)) => CLAIM_NOT_OPEN
             .refuse(text)
             .with("open_time", time.to_rfc3339())
@@ -130,6 +163,13 @@ pub(super) fn claiming(refusal: &claims::Refusal) -> Status {
             .into(),
         Refusal::Fault => internal(refusal),
     }
+}
+
+fn otherwise(text: String, issue: Issue) -> Status {
+    ISSUED_OTHERWISE
+        .refuse(text)
+        .with("issue", issue.name())
+        .into()
 }
 
 /// What sellers and administrators are refused with.

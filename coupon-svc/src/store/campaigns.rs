@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::schema::campaign;
 use super::{corrupt, sized, terms};
-use crate::domain::campaign::{Campaign, Settings, Standing, State, UseEnd};
+use crate::domain::campaign::{Campaign, Issue, Settings, Standing, State, UseEnd};
 
 #[derive(Debug, Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = campaign, treat_none_as_null = true)]
@@ -28,6 +28,7 @@ struct Row {
     use_close_time: Option<DateTime<Utc>>,
     use_days: Option<i16>,
     uses_per_coupon: i16,
+    issue: String,
     state: String,
     version: i64,
     create_time: DateTime<Utc>,
@@ -53,6 +54,7 @@ impl Row {
             use_close_time,
             use_days,
             uses_per_coupon: sized(settings.uses_per_coupon)?,
+            issue: settings.issue.name().to_owned(),
             state: campaign.state.name().to_owned(),
             version: campaign.version,
             create_time: campaign.create_time,
@@ -63,6 +65,9 @@ impl Row {
         let state = State::ALL
             .into_iter()
             .find(|state| state.name() == self.state);
+        let issue = Issue::ALL
+            .into_iter()
+            .find(|issue| issue.name() == self.issue);
         let use_end = match (self.use_close_time, self.use_days) {
             (Some(time), None) => UseEnd::At(time),
             (None, Some(days)) => UseEnd::Days(sized(days)?),
@@ -80,6 +85,7 @@ impl Row {
                 use_open: self.use_open_time,
                 use_end,
                 uses_per_coupon: sized(self.uses_per_coupon)?,
+                issue: issue.ok_or_else(|| corrupt(format!("campaign.issue {}", self.issue)))?,
             },
             state: state.ok_or_else(|| corrupt(format!("campaign.state {}", self.state)))?,
             version: self.version,

@@ -19,6 +19,7 @@ diesel::table! {
         gate_busy_until -> Nullable<Timestamptz>,
         create_time -> Timestamptz,
         uses_per_coupon -> SmallInt,
+        issue -> Text,
     }
 }
 
@@ -64,3 +65,39 @@ diesel::table! {
         restored -> Bool,
     }
 }
+
+diesel::table! {
+    code_batch (batch_id) {
+        batch_id -> Uuid,
+        campaign_id -> Uuid,
+        seed -> Bytea,
+        codes -> Integer,
+        uses_max -> BigInt,
+        stored -> Integer,
+        create_time -> Timestamptz,
+        revoke_time -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    code (code_hash) {
+        code_hash -> Bytea,
+        batch_id -> Uuid,
+        uses_max -> BigInt,
+        uses -> BigInt,
+    }
+}
+
+diesel::table! {
+    code_redemption (account_id, request_id) {
+        account_id -> Uuid,
+        request_id -> Uuid,
+        code_hash -> Bytea,
+        coupon_id -> Uuid,
+        redeem_time -> Timestamptz,
+    }
+}
+
+diesel::joinable!(code -> code_batch (batch_id));
+diesel::joinable!(code_redemption -> coupon (coupon_id));
+diesel::allow_tables_to_appear_in_same_query!(code_batch, code, code_redemption, coupon);

@@ -3,6 +3,7 @@
 
 mod campaigns;
 mod claims;
+mod codes;
 mod gates;
 mod quotes;
 mod refusals;

@@ -29,6 +29,7 @@ fn of_campaigns() -> Vec<Case> {
                 stock: 0,
                 per_account_max: 101,
                 uses_per_coupon: 101,
+                issue: 4,
                 claim_close_time: before,
                 use_days: 3_651,
                 ..good.clone()
@@ -38,6 +39,7 @@ fn of_campaigns() -> Vec<Case> {
                 "stock",
                 "per_account_max",
                 "uses_per_coupon",
+                "issue",
                 "claim_close_time",
                 "use_days",
             ],

@@ -9,12 +9,15 @@ use mesh::pg::testing::TestDatabase;
 use mesh::pg::{Connection, constraint, migrate};
 
 /// Every table of the service.
-const TABLES: [&str; 5] = [
+const TABLES: [&str; 8] = [
     "campaign",
     "campaign_stock",
     "coupon",
     "reservation",
     "reservation_coupon",
+    "code_batch",
+    "code",
+    "code_redemption",
 ];
 /// One row of everything, all right.
 const WORLD: &str = "
@@ -25,6 +28,9 @@ const WORLD: &str = "
     INSERT INTO coupon VALUES (id(1), id(1), id(7), 1, 'RESERVED', '2026-01-01Z', '2026-01-01Z', '2026-02-01Z');
     INSERT INTO reservation VALUES (id(1), id(9), id(7), 'RESERVED'), (id(2), id(8), id(7), 'RESERVED');
     INSERT INTO reservation_coupon VALUES (id(1), id(1), true);
+    INSERT INTO code_batch VALUES (id(1), id(1), sha256('s'), 2, 1, 1, '2026-01-01Z');
+    INSERT INTO code VALUES (sha256('c'), id(1), 1, 1);
+    INSERT INTO code_redemption VALUES (id(7), id(1), sha256('c'), id(1));
 ";
 /// (the wall, a write that runs against it).
 const WALLS: &[(&str, &str)] = &[
@@ -96,6 +102,34 @@ const WALLS: &[(&str, &str)] = &[
     (
         "reservation_coupon_coupon_fkey",
         "INSERT INTO reservation_coupon VALUES (id(2), id(2), false)",
+    ),
+    ("campaign_issue", "UPDATE campaign SET issue = 'THROW'"),
+    (
+        "code_batch_campaign_fkey",
+        "UPDATE code_batch SET campaign_id = id(2)",
+    ),
+    ("code_batch_seed", "UPDATE code_batch SET seed = 's'"),
+    ("code_batch_codes", "UPDATE code_batch SET codes = 100001"),
+    ("code_batch_uses", "UPDATE code_batch SET uses_max = 0"),
+    ("code_batch_stored", "UPDATE code_batch SET stored = 3"),
+    ("code_batch_fkey", "UPDATE code SET batch_id = id(2)"),
+    ("code_hash_size", "INSERT INTO code VALUES ('c', id(1), 1)"),
+    ("code_uses", "UPDATE code SET uses = 2"),
+    (
+        "code_redemption_once",
+        "INSERT INTO code_redemption VALUES (id(7), id(2), sha256('c'), id(1))",
+    ),
+    (
+        "code_redemption_coupon",
+        "INSERT INTO code_redemption VALUES (id(8), id(1), sha256('c'), id(1))",
+    ),
+    (
+        "code_redemption_code_fkey",
+        "UPDATE code_redemption SET code_hash = sha256('d')",
+    ),
+    (
+        "code_redemption_coupon_fkey",
+        "UPDATE code_redemption SET coupon_id = id(2)",
     ),
 ];
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use coupon_svc::config::Config;
+use coupon_svc::domain::code::CodeKey;
 use coupon_svc::service::{ServiceError, serve_on};
 use diesel_async::{AsyncConnection, RunQueryDsl, SimpleAsyncConnection};
 use mesh::clock::to_timestamp;
@@ -24,6 +25,7 @@ use mesh::telemetry::Telemetry;
 use mesh::timings::Timings;
 use proto::usher::coupon::v1 as pb;
 use proto::usher::coupon::v1::campaign_service_client::CampaignServiceClient;
+use proto::usher::coupon::v1::code_service_client::CodeServiceClient;
 use proto::usher::coupon::v1::coupon_service_client::CouponServiceClient;
 use proto::usher::coupon::v1::reservation_service_client::ReservationServiceClient;
 use redis::Pipeline;
@@ -55,6 +57,8 @@ pub(crate) struct Home {
     folder: PathBuf,
     key: SigningKey,
     storage: TestDatabase,
+    /// Of its own, and with it the counts of wrong codes.
+    pub(crate) code_key: CodeKey,
 }
 
 /// A running coupon-svc.
@@ -62,6 +66,7 @@ pub(crate) struct Instance {
     pub(crate) campaigns: CampaignServiceClient<Channel>,
     pub(crate) coupons: CouponServiceClient<Channel>,
     pub(crate) reservations: ReservationServiceClient<Channel>,
+    pub(crate) codes: CodeServiceClient<Channel>,
     shutdown: CancellationToken,
     ended: tokio::task::JoinHandle<Result<(), ServiceError>>,
     owner: Tasks,
@@ -78,6 +83,7 @@ impl Home {
             folder,
             key,
             storage,
+            code_key: mesh::id::new().to_string().parse().unwrap(),
         }
     }
 
@@ -111,6 +117,7 @@ impl Home {
             amqp_url: Secret::new(of_the_stack("USHER_AMQP_URL")),
             amqp_prefix: SHARED.clone(),
             redis_url: redis_url.clone(),
+            code_key: self.code_key.clone(),
             timings: Timings::test(),
         };
         let (shutdown, owner) = (CancellationToken::new(), Tasks::new());
@@ -128,7 +135,8 @@ impl Home {
         let instance = Instance {
             campaigns: CampaignServiceClient::new(channel.clone()),
             coupons: CouponServiceClient::new(channel.clone()),
-            reservations: ReservationServiceClient::new(channel),
+            reservations: ReservationServiceClient::new(channel.clone()),
+            codes: CodeServiceClient::new(channel),
             shutdown,
             ended,
             owner,

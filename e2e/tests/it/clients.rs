@@ -90,6 +90,7 @@ const SERVICES: [(&str, &[&str], &str, &str); 4] = [
         "coupon-svc",
         &[
             "usher.coupon.v1.CampaignService",
+            "usher.coupon.v1.CodeService",
             "usher.coupon.v1.CouponService",
         ],
         "usher.coupon.v1.CouponService/ListMyCoupons",

@@ -161,6 +161,7 @@ impl RealMesh {
         coupon.extend([
             ("USHER_DATABASE_URL", url.as_str()),
             ("USHER_REDIS_URL", &redis),
+            ("USHER_COUPON_CODE_KEY", "a secret of codes for tests alone"),
         ]);
         let coupon = self.run_all("coupon-svc", instances, &coupon).await;
 

@@ -17,15 +17,15 @@ use crate::store::stock::PartLock;
 
 /// A claim that reached Postgres.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Claim {
-    pub(super) wish: Wish,
+pub(in crate::app) struct Claim {
+    pub(in crate::app) wish: Wish,
     /// Whether the gate let it through; else its time is judged here.
-    pub(super) gated: bool,
+    pub(in crate::app) gated: bool,
 }
 
 /// What became of it.
 #[derive(Clone, Debug)]
-pub(super) enum Ruling {
+pub(in crate::app) enum Ruling {
     /// This coupon, which is new.
     Issued(Coupon),
     /// This coupon, from an earlier try of the same request.
@@ -41,7 +41,7 @@ pub(super) enum Ruling {
 }
 
 /// Rules on claims in their order, no account twice among them. Answers the campaign as it is then, too.
-pub(super) async fn rule(
+pub(in crate::app) async fn rule(
     connection: &mut Connection,
     campaign_id: Uuid,
     home: i16,

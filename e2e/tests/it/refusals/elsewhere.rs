@@ -10,7 +10,7 @@ use super::scene::Scene;
 use crate::real::RealMesh;
 
 /// A reason, the test that shows it, and what stands there.
-const SHOWN: [(&str, &str, &str); 36] = [
+const SHOWN: [(&str, &str, &str); 40] = [
     (
         "REQUEST_IN_PROGRESS",
         "booking-svc/tests/it/catalogue/venue.rs",
@@ -98,6 +98,26 @@ const SHOWN: [(&str, &str, &str); 36] = [
         "COUPON_NOT_FOUND",
         "coupon-svc/tests/it/claims.rs",
         "COUPON_NOT_FOUND",
+    ),
+    (
+        "ISSUED_OTHERWISE",
+        "coupon-svc/tests/it/codes.rs",
+        "ISSUED_OTHERWISE",
+    ),
+    (
+        "CODE_NOT_VALID",
+        "coupon-svc/tests/it/codes.rs",
+        "CODE_NOT_VALID",
+    ),
+    (
+        "CODE_BATCH_NOT_FOUND",
+        "coupon-svc/tests/it/codes.rs",
+        "CODE_BATCH_NOT_FOUND",
+    ),
+    (
+        "CODE_TEXT_TAKEN",
+        "coupon-svc/tests/it/codes.rs",
+        "CODE_TEXT_TAKEN",
     ),
     (
         "ROOM_CLOSED",
