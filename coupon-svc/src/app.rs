@@ -3,6 +3,7 @@
 pub mod claims;
 pub mod codes;
 pub mod desk;
+pub mod grants;
 pub mod manage;
 pub mod quote;
 pub mod reads;

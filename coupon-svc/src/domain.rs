@@ -5,6 +5,7 @@ pub mod campaign;
 pub mod code;
 pub mod coupon;
 pub mod discount;
+pub mod grant;
 pub mod order;
 pub mod reservation;
 pub mod terms;

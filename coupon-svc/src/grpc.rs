@@ -4,6 +4,7 @@ pub mod campaign;
 pub mod code;
 mod convert;
 pub mod coupon;
+pub mod grant;
 pub mod reservation;
 pub mod status;
 

@@ -16,6 +16,7 @@ use mesh::tasks::Tasks;
 use proto::usher::coupon::v1::campaign_service_server::CampaignServiceServer;
 use proto::usher::coupon::v1::code_service_server::CodeServiceServer;
 use proto::usher::coupon::v1::coupon_service_server::CouponServiceServer;
+use proto::usher::coupon::v1::grant_service_server::GrantServiceServer;
 use proto::usher::coupon::v1::reservation_service_server::ReservationServiceServer;
 use thiserror::Error;
 
@@ -23,6 +24,7 @@ use crate::app::claims::Claims;
 use crate::app::codes::Codes;
 use crate::app::codes::redeem::{FLOOR, Redeeming};
 use crate::app::desk::Desk;
+use crate::app::grants::{Grants, work};
 use crate::app::manage::Managing;
 use crate::app::reservations;
 use crate::config::Config;
@@ -31,6 +33,7 @@ use crate::gate;
 use crate::grpc::campaign::CampaignApi;
 use crate::grpc::code::CodeApi;
 use crate::grpc::coupon::CouponApi;
+use crate::grpc::grant::GrantApi;
 use crate::grpc::reservation::ReservationApi;
 use crate::guesses::{Guesses, LIMITS};
 use crate::store::MIGRATIONS;
@@ -86,10 +89,19 @@ pub async fn serve_on(
     database.keep_swept(config.timings.sweep);
     database.keep_watched(&health, config.timings.gauges);
     let (outbox, consumers) = messages(&config, &database, &health, tasks)?;
-    consume(consumers, COMMANDS, Commands { outbox })?;
+    let commands = Commands {
+        outbox: outbox.clone(),
+    };
+    consume(consumers, COMMANDS, commands)?;
     reservations::keep_watched(&database, tasks);
     let redis = Redis::open(&config.redis_url)?;
     redis.keep_watched(&health, Need::Degrading, REDIS_WATCH, tasks);
+    let grants = GrantApi {
+        grants: Grants {
+            database: database.clone(),
+            bell: work::start(&database, &outbox, tasks),
+        },
+    };
     let codes = codes(&config, &database, &redis, &outbox);
     let desk = Desk::start(&database, redis, gate::library(), tasks);
     let claims = Claims::start(desk.clone(), &database, tasks);
@@ -106,6 +118,7 @@ pub async fn serve_on(
         .service(CampaignServiceServer::new(CampaignApi { managing }))
         .service(CodeServiceServer::new(codes))
         .service(CouponServiceServer::new(coupons))
+        .service(GrantServiceServer::new(grants))
         .service(ReservationServiceServer::new(reservations))
         .service(letters)
         .serve(&config.server, listeners, runtime.shutdown)

@@ -3,6 +3,7 @@
 pub mod campaigns;
 pub mod codes;
 pub mod coupons;
+pub mod grants;
 pub mod reservations;
 mod schema;
 pub mod stock;

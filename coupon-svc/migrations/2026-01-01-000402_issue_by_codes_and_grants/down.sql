@@ -1,3 +1,5 @@
+DROP TABLE grant_recipient;
+DROP TABLE coupon_grant;
 DROP TABLE code_redemption;
 DROP TABLE code;
 DROP TABLE code_batch;

@@ -1,6 +1,7 @@
 //! Between the wire and the domain. Every violation of a request is told at once.
 
 pub(super) mod code;
+pub(super) mod grant;
 pub(super) mod quote;
 mod terms;
 

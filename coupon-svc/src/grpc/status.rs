@@ -1,6 +1,7 @@
 //! The one map from this service's errors to a status.
 
 mod code;
+mod grant;
 
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use mesh::status::{
 use tonic::{Code, Status};
 
 pub(super) use self::code::{coding, redeeming};
+pub(super) use self::grant::granting;
 use super::convert;
 use crate::app::{claims, manage, quote, reservations};
 use crate::domain::best::Unused;
@@ -91,6 +93,25 @@ pub const CODE_TEXT_TAKEN: Reason = Reason::new(
     "this text is a code already, perhaps another seller's; choose another one",
 );
 
+/// It is being prepared.
+pub const CAMPAIGN_NOT_OPEN: Reason = Reason::new(
+    "CAMPAIGN_NOT_OPEN",
+    Code::FailedPrecondition,
+    "the campaign is a DRAFT; open it before its coupons are granted",
+);
+/// No such grant.
+pub const GRANT_NOT_FOUND: Reason = Reason::new(
+    "GRANT_NOT_FOUND",
+    Code::NotFound,
+    "there is no such grant, or it is another seller's",
+);
+/// It is done.
+pub const GRANT_FINISHED: Reason = Reason::new(
+    "GRANT_FINISHED",
+    Code::FailedPrecondition,
+    "every account of the grant was looked at: nothing is left to cancel",
+);
+
 /// Some of the chosen ones do not fit.
 pub const COUPONS_NOT_USABLE: Reason = Reason::new(
     "COUPONS_NOT_USABLE",
@@ -127,6 +148,9 @@ pub const REASONS: &[&Reason] = &[
     &CODE_NOT_VALID,
     &CODE_BATCH_NOT_FOUND,
     &CODE_TEXT_TAKEN,
+    &CAMPAIGN_NOT_OPEN,
+    &GRANT_NOT_FOUND,
+    &GRANT_FINISHED,
 ];
 
 /// A collision is over soon.
@@ -142,11 +166,7 @@ pub(super) fn claiming(refusal: &claims::Refusal) -> Status {
     match refusal {
         Refusal::NoCampaign => CAMPAIGN_NOT_FOUND.refuse(text).into(),
         Refusal::Otherwise(issue) => otherwise(text, *issue),
-        Refusal::Shut(Shut::NotOpen(time)) => CLAIM_NOT_OPEN
-            .refuse(text)
-            .with("open_time", time.to_rfc3339())
-            .into(),
-        Refusal::Shut(Shut::Over) => CLAIM_WINDOW_OVER.refuse(text).into(),
+        Refusal::Shut(cause) => shut(text, *cause),
         Refusal::SoldOut => COUPONS_SOLD_OUT.refuse(text).into(),
         Refusal::Already(coupons) => {
             let ids: Vec<String> = coupons.iter().map(ToString::to_string).collect();
@@ -162,6 +182,16 @@ pub(super) fn claiming(refusal: &claims::Refusal) -> Status {
             .quota("instance", "claims at once")
             .into(),
         Refusal::Fault => internal(refusal),
+    }
+}
+
+fn shut(text: String, cause: Shut) -> Status {
+    match cause {
+        Shut::NotOpen(time) => CLAIM_NOT_OPEN
+            .refuse(text)
+            .with("open_time", time.to_rfc3339())
+            .into(),
+        Shut::Over => CLAIM_WINDOW_OVER.refuse(text).into(),
     }
 }
 

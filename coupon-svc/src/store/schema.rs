@@ -101,3 +101,28 @@ diesel::table! {
 diesel::joinable!(code -> code_batch (batch_id));
 diesel::joinable!(code_redemption -> coupon (coupon_id));
 diesel::allow_tables_to_appear_in_same_query!(code_batch, code, code_redemption, coupon);
+
+diesel::table! {
+    coupon_grant (grant_id) {
+        grant_id -> Uuid,
+        campaign_id -> Uuid,
+        state -> Text,
+        total -> Integer,
+        granted -> Integer,
+        already_had -> Integer,
+        no_stock -> Integer,
+        too_late -> Integer,
+        create_time -> Timestamptz,
+        finish_time -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    grant_recipient (grant_id, n) {
+        grant_id -> Uuid,
+        n -> Integer,
+        account_id -> Uuid,
+        outcome -> Text,
+        coupon_id -> Nullable<Uuid>,
+    }
+}

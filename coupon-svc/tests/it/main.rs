@@ -5,6 +5,7 @@ mod campaigns;
 mod claims;
 mod codes;
 mod gates;
+mod grants;
 mod quotes;
 mod refusals;
 mod reservations;

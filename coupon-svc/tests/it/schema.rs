@@ -9,7 +9,7 @@ use mesh::pg::testing::TestDatabase;
 use mesh::pg::{Connection, constraint, migrate};
 
 /// Every table of the service.
-const TABLES: [&str; 8] = [
+const TABLES: [&str; 10] = [
     "campaign",
     "campaign_stock",
     "coupon",
@@ -18,6 +18,8 @@ const TABLES: [&str; 8] = [
     "code_batch",
     "code",
     "code_redemption",
+    "coupon_grant",
+    "grant_recipient",
 ];
 /// One row of everything, all right.
 const WORLD: &str = "
@@ -31,6 +33,8 @@ const WORLD: &str = "
     INSERT INTO code_batch VALUES (id(1), id(1), sha256('s'), 2, 1, 1, '2026-01-01Z');
     INSERT INTO code VALUES (sha256('c'), id(1), 1, 1);
     INSERT INTO code_redemption VALUES (id(7), id(1), sha256('c'), id(1));
+    INSERT INTO coupon_grant (grant_id, campaign_id, total, granted, create_time) VALUES (id(1), id(1), 2, 1, '2026-01-01Z');
+    INSERT INTO grant_recipient VALUES (id(1), 1, id(7), 'GRANTED', id(1)), (id(1), 2, id(8), 'PENDING', NULL);
 ";
 /// (the wall, a write that runs against it).
 const WALLS: &[(&str, &str)] = &[
@@ -130,6 +134,58 @@ const WALLS: &[(&str, &str)] = &[
     (
         "code_redemption_coupon_fkey",
         "UPDATE code_redemption SET coupon_id = id(2)",
+    ),
+    (
+        "coupon_grant_campaign_fkey",
+        "UPDATE coupon_grant SET campaign_id = id(2)",
+    ),
+    (
+        "coupon_grant_state",
+        "UPDATE coupon_grant SET state = 'LOST', finish_time = now()",
+    ),
+    (
+        "coupon_grant_total",
+        "UPDATE coupon_grant SET total = 10001",
+    ),
+    (
+        "coupon_grant_counts",
+        "UPDATE coupon_grant SET no_stock = 2",
+    ),
+    (
+        "coupon_grant_counts",
+        "UPDATE coupon_grant SET too_late = -1",
+    ),
+    (
+        "coupon_grant_done",
+        "UPDATE coupon_grant SET state = 'DONE', finish_time = now()",
+    ),
+    (
+        "coupon_grant_finish",
+        "UPDATE coupon_grant SET finish_time = now()",
+    ),
+    (
+        "grant_recipient_once",
+        "INSERT INTO grant_recipient VALUES (id(1), 3, id(7))",
+    ),
+    (
+        "grant_recipient_coupon",
+        "UPDATE grant_recipient SET outcome = 'GRANTED', coupon_id = id(1)",
+    ),
+    (
+        "grant_recipient_grant_fkey",
+        "INSERT INTO grant_recipient VALUES (id(2), 1, id(7))",
+    ),
+    (
+        "grant_recipient_coupon_fkey",
+        "UPDATE grant_recipient SET coupon_id = id(2) WHERE n = 1",
+    ),
+    (
+        "grant_recipient_outcome",
+        "UPDATE grant_recipient SET outcome = 'LOST' WHERE n = 2",
+    ),
+    (
+        "grant_recipient_got",
+        "UPDATE grant_recipient SET outcome = 'GRANTED' WHERE n = 2",
     ),
 ];
 

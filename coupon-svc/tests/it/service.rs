@@ -28,6 +28,7 @@ use proto::usher::coupon::v1::campaign_service_client::CampaignServiceClient;
 use proto::usher::coupon::v1::code_service_client::CodeServiceClient;
 use proto::usher::coupon::v1::coupon_service_client::CouponServiceClient;
 use proto::usher::coupon::v1::reservation_service_client::ReservationServiceClient;
+use proto::usher::coupon::v1::grant_service_client::GrantServiceClient;
 use redis::Pipeline;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
@@ -67,6 +68,7 @@ pub(crate) struct Instance {
     pub(crate) coupons: CouponServiceClient<Channel>,
     pub(crate) reservations: ReservationServiceClient<Channel>,
     pub(crate) codes: CodeServiceClient<Channel>,
+    pub(crate) grants: GrantServiceClient<Channel>,
     shutdown: CancellationToken,
     ended: tokio::task::JoinHandle<Result<(), ServiceError>>,
     owner: Tasks,
@@ -136,7 +138,8 @@ impl Home {
             campaigns: CampaignServiceClient::new(channel.clone()),
             coupons: CouponServiceClient::new(channel.clone()),
             reservations: ReservationServiceClient::new(channel.clone()),
-            codes: CodeServiceClient::new(channel),
+            codes: CodeServiceClient::new(channel.clone()),
+            grants: GrantServiceClient::new(channel),
             shutdown,
             ended,
             owner,

@@ -92,6 +92,7 @@ const SERVICES: [(&str, &[&str], &str, &str); 4] = [
             "usher.coupon.v1.CampaignService",
             "usher.coupon.v1.CodeService",
             "usher.coupon.v1.CouponService",
+            "usher.coupon.v1.GrantService",
         ],
         "usher.coupon.v1.CouponService/ListMyCoupons",
         "Ten percent",
@@ -154,7 +155,9 @@ async fn made_up_requests_get_no_fault_and_what_the_document_says() {
     mesh.pay(&person, &paid, "approve").await;
     let tickets = mesh.tickets(&person, paid.booking_id, 1).await;
     let coupon = claimed(&mesh, &person, &person).await;
+    let granted = granted(&mesh, &person).await;
     let ids = [
+        ("grant_id", granted.at("/grant/grantId")),
         ("campaign_id", coupon.at("/coupon/campaignId")),
         ("coupon_id", coupon.at("/coupon/couponId")),
         ("venue_id", sale.venue_id.to_string()),
@@ -204,12 +207,12 @@ async fn made_up_requests_get_no_fault_and_what_the_document_says() {
     mesh.audit().await;
 }
 
-/// A coupon of a campaign of `seller`, that `buyer` claimed.
-async fn claimed(mesh: &RealMesh, seller: &Person, buyer: &Person) -> Answer {
+/// A campaign of `seller` that is open.
+async fn campaign(mesh: &RealMesh, seller: &Person, issue: &str) -> String {
     let time = |hours| clock::now() + TimeDelta::hours(hours);
     let settings = json!({
         "name": "Ten percent", "stock": 5, "claimOpenTime": time(-1), "claimCloseTime": time(1), "useDays": 30,
-        "terms": {"currency": "KRW", "kind": "DISCOUNT_KIND_ORDER_PERCENT", "value": 10},
+        "terms": {"currency": "KRW", "kind": "DISCOUNT_KIND_ORDER_PERCENT", "value": 10}, "issue": issue,
     });
     let create = Call::post("/v1/campaigns").by(seller).key(id::new());
     let made = mesh.ask(&create.json(&json!({"settings": settings}))).await;
@@ -218,6 +221,22 @@ async fn claimed(mesh: &RealMesh, seller: &Person, buyer: &Person) -> Answer {
         .by(seller)
         .key(id::new());
     mesh.ask(&open.json(&json!({}))).await;
+    campaign
+}
+
+/// A grant of a coupon to `seller`, by themselves.
+async fn granted(mesh: &RealMesh, seller: &Person) -> Answer {
+    let campaign = campaign(mesh, seller, "ISSUE_MODE_GRANT").await;
+    let grant = Call::post(format!("{campaign}:grant"))
+        .by(seller)
+        .key(id::new());
+    mesh.ask(&grant.json(&json!({"accountIds": [seller.account_id.to_string()]})))
+        .await
+}
+
+/// A coupon of a campaign of `seller`, that `buyer` claimed.
+async fn claimed(mesh: &RealMesh, seller: &Person, buyer: &Person) -> Answer {
+    let campaign = campaign(mesh, seller, "ISSUE_MODE_CLAIM").await;
     let claim = Call::post(format!("{campaign}:claim"))
         .by(buyer)
         .key(id::new());

@@ -10,7 +10,7 @@ use super::scene::Scene;
 use crate::real::RealMesh;
 
 /// A reason, the test that shows it, and what stands there.
-const SHOWN: [(&str, &str, &str); 40] = [
+const SHOWN: [(&str, &str, &str); 43] = [
     (
         "REQUEST_IN_PROGRESS",
         "booking-svc/tests/it/catalogue/venue.rs",
@@ -118,6 +118,21 @@ const SHOWN: [(&str, &str, &str); 40] = [
         "CODE_TEXT_TAKEN",
         "coupon-svc/tests/it/codes.rs",
         "CODE_TEXT_TAKEN",
+    ),
+    (
+        "CAMPAIGN_NOT_OPEN",
+        "coupon-svc/tests/it/grants.rs",
+        "CAMPAIGN_NOT_OPEN",
+    ),
+    (
+        "GRANT_NOT_FOUND",
+        "coupon-svc/tests/it/grants.rs",
+        "GRANT_NOT_FOUND",
+    ),
+    (
+        "GRANT_FINISHED",
+        "coupon-svc/tests/it/grants.rs",
+        "GRANT_FINISHED",
     ),
     (
         "ROOM_CLOSED",
