@@ -259,6 +259,25 @@ async fn what_cannot_be_made_is_refused() {
     let reused = pb::GenerateCodesRequest { count: 2, ..first };
     let refused = generate(&instance, &home, seller, &reused).await;
     assert_eq!(reason(&refused.unwrap_err()), "REQUEST_ID_REUSED");
+    instance
+        .end(&home, seller, &campaign.campaign_id)
+        .await
+        .unwrap();
+    let refused = generate(&instance, &home, seller, &wanted(campaign_id, 1)).await;
+    assert_eq!(reason(&refused.unwrap_err()), "CLAIM_WINDOW_OVER");
+    instance.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_is_one_code_and_who_looks_for_those_of_others_is_stopped() {
+    let home = Home::new().await;
+    let instance = home.start().await;
+    let (seller, stranger) = (
+        (mesh::id::new(), Role::Seller),
+        (mesh::id::new(), Role::Seller),
+    );
+    let campaign = instance.create(&home, seller, with_codes(5)).await.unwrap();
+    let campaign_id: Uuid = campaign.campaign_id.parse().unwrap();
     let spring = pb::GenerateCodesRequest {
         text: "spring-2026".to_owned(),
         ..wanted(campaign_id, 1)
@@ -289,12 +308,6 @@ async fn what_cannot_be_made_is_refused() {
             .len(),
         0
     );
-    instance
-        .end(&home, seller, &campaign.campaign_id)
-        .await
-        .unwrap();
-    let refused = generate(&instance, &home, seller, &wanted(campaign_id, 1)).await;
-    assert_eq!(reason(&refused.unwrap_err()), "CLAIM_WINDOW_OVER");
     instance.stop().await;
 }
 
