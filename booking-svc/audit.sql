@@ -22,7 +22,7 @@ WHERE (g.room, g.sold) IS DISTINCT FROM (u.room::bigint, u.sold::bigint)
 UNION ALL
 SELECT 'a pool counts the holds that were sold', p.pool_id::text, format('%s, holds %s', p.sales, coalesce(c.sales, 0))
 FROM inv_pool p LEFT JOIN (
-    SELECT c.pool_id, count(DISTINCT c.hold_id) AS sales FROM claim c JOIN hold h USING (hold_id) WHERE h.state = 'CONFIRMED' GROUP BY c.pool_id) c
+    SELECT c.pool_id, count(DISTINCT c.hold_id) AS sales FROM claim c WHERE c.state = 'SOLD' GROUP BY c.pool_id) c
 USING (pool_id) WHERE p.sales <> coalesce(c.sales, 0)
 UNION ALL
 SELECT 'nothing is sold beyond its capacity', pool_id || '/' || ord, format('%s held, %s sold, %s blocked of %s', held, sold, blocked, capacity + overbook)
@@ -30,7 +30,9 @@ FROM inv_unit WHERE held + sold + blocked > capacity + overbook
 UNION ALL
 SELECT 'a claim stands where its hold stands', c.hold_id || '/' || c.ord, format('claim %s, hold %s', c.state, h.state)
 FROM claim c JOIN hold h USING (hold_id)
-WHERE c.state <> CASE WHEN h.state IN ('HELD', 'PAYING', 'CLOSING') THEN 'HELD' WHEN h.state = 'CONFIRMED' THEN 'SOLD' ELSE 'FREED' END
+WHERE c.state <> CASE WHEN h.state IN ('HELD', 'PAYING', 'CLOSING') THEN 'HELD' WHEN h.state = 'CONFIRMED' AND NOT EXISTS (
+    SELECT FROM booking b JOIN booking_line l USING (booking_id)
+    WHERE b.hold_id = c.hold_id AND l.pool_id = c.pool_id AND l.ord = c.ord AND l.cancellation_id IS NOT NULL) THEN 'SOLD' ELSE 'FREED' END
 UNION ALL
 SELECT 'a hold costs what its claims cost', h.hold_id::text, format('%s, claims %s', h.total_amount, sum(c.quantity * c.unit_amount))
 FROM hold h JOIN claim c USING (hold_id) GROUP BY h.hold_id HAVING h.total_amount <> sum(c.quantity * c.unit_amount)
@@ -46,7 +48,7 @@ FROM burned_place b WHERE NOT EXISTS (
     SELECT FROM claim c JOIN inv_pool p USING (pool_id) WHERE c.hold_id = b.hold_id AND p.show_id = b.show_id)
 UNION ALL
 SELECT 'a confirmed hold has a confirmed booking', h.hold_id::text, format('hold %s, booking %s', h.state, coalesce(b.booking_id::text, 'none'))
-FROM hold h LEFT JOIN booking b ON b.hold_id = h.hold_id AND b.state = 'CONFIRMED'
+FROM hold h LEFT JOIN booking b ON b.hold_id = h.hold_id AND b.state IN ('CONFIRMED', 'CANCELLED')
 WHERE (h.state = 'CONFIRMED') <> (b.booking_id IS NOT NULL)
 UNION ALL
 SELECT 'a booking costs what its lines cost', b.booking_id::text,
@@ -59,20 +61,34 @@ UNION ALL
 SELECT 'coupons take no more off a line than it costs', l.booking_id || '/' || l.line_no, format('%s of %s', sum(d.amount), l.quantity * l.unit_amount)
 FROM booking_line l JOIN booking_discount d USING (booking_id, line_no) GROUP BY l.booking_id, l.line_no HAVING sum(d.amount) > l.quantity * l.unit_amount
 UNION ALL
+SELECT 'a cancelled line pays back what was paid for it', l.booking_id || '/' || l.line_no,
+    format('%s, price %s, coupons %s', l.refund_amount, l.quantity * l.unit_amount, coalesce(sum(d.amount), 0))
+FROM booking_line l LEFT JOIN booking_discount d USING (booking_id, line_no) WHERE l.cancellation_id IS NOT NULL GROUP BY l.booking_id, l.line_no
+HAVING l.refund_amount <> l.quantity * l.unit_amount - coalesce(sum(d.amount), 0)
+UNION ALL
+SELECT 'a cancellation pays back what its lines do', c.cancellation_id::text, format('%s, lines %s', c.refund_amount, coalesce(sum(l.refund_amount), 0))
+FROM cancellation c LEFT JOIN booking_line l USING (cancellation_id) GROUP BY c.cancellation_id HAVING c.refund_amount <> coalesce(sum(l.refund_amount), 0)
+UNION ALL
+SELECT 'a booking is cancelled once all of its lines are', b.booking_id::text, format('booking %s, %s lines are left', b.state, count(*) FILTER (WHERE l.cancellation_id IS NULL))
+FROM booking b JOIN booking_line l USING (booking_id) GROUP BY b.booking_id
+HAVING (b.state = 'CANCELLED') <> (count(*) FILTER (WHERE l.cancellation_id IS NULL) = 0)
+UNION ALL
 SELECT 'a saga ends as its booking does', s.saga_id::text, format('saga %s, booking %s', s.state, b.state)
 FROM saga s JOIN booking b ON b.booking_id = s.subject_id
-WHERE (s.state = 'DONE' AND b.state <> 'CONFIRMED') OR (s.state = 'COMPENSATED' AND b.state <> 'FAILED')
+WHERE (s.state = 'DONE' AND b.state NOT IN ('CONFIRMED', 'CANCELLED')) OR (s.state = 'COMPENSATED' AND b.state <> 'FAILED')
 UNION ALL
 SELECT 'what is being paid has a saga under way', h.hold_id::text, format('hold %s', h.state)
 FROM hold h WHERE h.state IN ('PAYING', 'CLOSING') AND NOT EXISTS (
     SELECT FROM booking b JOIN saga s ON s.subject_id = b.booking_id WHERE b.hold_id = h.hold_id AND s.state NOT IN ('DONE', 'COMPENSATED'))
 UNION ALL
 SELECT 'a line has its tickets once its saga is done, and no other line has any', l.booking_id || '/' || l.line_no,
-    format('booking %s, saga %s, %s of %s tickets', b.state, s.state, count(t.ticket_id), l.quantity)
+    format('booking %s, line %s, saga %s, %s of %s tickets', b.state, CASE WHEN l.cancellation_id IS NULL THEN 'left' ELSE 'cancelled' END,
+        s.state, count(t.ticket_id), l.quantity)
 FROM booking_line l JOIN booking b USING (booking_id) JOIN saga s ON s.subject_id = b.booking_id
 LEFT JOIN ticket t ON t.booking_id = l.booking_id AND t.line_no = l.line_no AND t.state = 'ACTIVE'
 GROUP BY l.booking_id, l.line_no, b.state, s.state
-HAVING (s.state = 'DONE' AND count(t.ticket_id) <> l.quantity) OR (b.state <> 'CONFIRMED' AND count(t.ticket_id) > 0)
+HAVING (s.state = 'DONE' AND l.cancellation_id IS NULL AND count(t.ticket_id) <> l.quantity)
+    OR ((b.state <> 'CONFIRMED' OR l.cancellation_id IS NOT NULL) AND count(t.ticket_id) > 0)
 UNION ALL
 SELECT 'a ticket admits to the unit of its line', t.ticket_id::text, format('unit %s/%s, line %s/%s', t.pool_id, t.ord, l.pool_id, l.ord)
 FROM ticket t JOIN booking_line l USING (booking_id, line_no)

@@ -1,6 +1,7 @@
 //! Use cases: begin, load, decide, save, append to the outbox, commit.
 
 pub mod cancel_booking;
+mod cancel_lines;
 pub mod catalogue;
 pub mod create_booking;
 pub mod inventory;

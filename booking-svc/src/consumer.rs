@@ -12,6 +12,7 @@ use proto::usher::payment::events::v1::{
 };
 use uuid::Uuid;
 
+use crate::app::cancel_booking::money_is_back;
 use crate::app::issue_tickets::issue_tickets;
 use crate::domain::saga::News;
 use crate::domain::ticket::keys::KeyRing;
@@ -54,6 +55,9 @@ impl Handler for PaymentNews {
             }
             tell(connection, &told, &self.sagas.inner.timings).await?;
         }
+        if let Some((_, refund_id)) = refunded(message)? {
+            money_is_back(connection, refund_id).await?;
+        }
         Ok(())
     }
 
@@ -66,8 +70,19 @@ impl Handler for PaymentNews {
                 News::WrongAmount | News::Declined { .. } | News::Expired => {}
             }
             self.sagas.wake(told.booking_id);
+        } else if let Ok(Some((booking_id, _))) = refunded(message) {
+            self.sagas.wake(booking_id);
         }
     }
+}
+
+/// Booking and id of a refund whose money is back.
+fn refunded(message: &Message) -> Result<Option<(Uuid, Uuid)>, Poison> {
+    if message.kind != PaymentRefunded::full_name() {
+        return Ok(None);
+    }
+    let event: PaymentRefunded = message.decode()?;
+    Ok(Some((uuid(&event.booking_id)?, uuid(&event.refund_id)?)))
 }
 
 /// What a payment's event tells; nothing when only a part of the money went back.

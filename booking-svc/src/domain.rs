@@ -5,6 +5,7 @@
 //! [`finding::Findings`] and told at once. A sold unit is admitted by the signed code of its [`ticket`].
 
 pub mod booking;
+pub mod cancellation;
 pub mod finding;
 pub mod hall;
 pub mod hold;

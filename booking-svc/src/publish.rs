@@ -6,12 +6,14 @@ use chrono::{DateTime, Utc};
 use mesh::clock;
 use mesh::money::Money;
 use proto::usher::booking::events::v1::{
-    BookingConfirmed, BookingFailed, BookingStarted, CommitCouponsCommand, ConfirmedLine,
-    GradeLevel, InventoryLevel, ReleaseCouponsCommand, ShowPublished,
+    BookingCancelled, BookingConfirmed, BookingFailed, BookingStarted, CommitCouponsCommand,
+    ConfirmedLine, GradeLevel, InventoryLevel, RefundPaymentCommand, ReleaseCouponsCommand,
+    RestoreCouponsCommand, ShowPublished,
 };
 use uuid::Uuid;
 
 use crate::domain::booking::Booking;
+use crate::domain::cancellation::Cancellation;
 use crate::domain::hold::Hold;
 use crate::domain::inventory::{self, PoolLevel};
 use crate::domain::show::Show;
@@ -62,6 +64,56 @@ pub fn commit_coupons(booking: &Booking) -> Option<CommitCouponsCommand> {
     Some(CommitCouponsCommand {
         reservation_id: booking.reservation_id?.to_string(),
         booking_id: booking.booking_id.to_string(),
+    })
+}
+
+/// Lines of a booking were given back.
+#[must_use]
+pub fn cancelled(
+    booking: &Booking,
+    cancellation_id: Uuid,
+    cancelled: &Cancellation,
+    time: DateTime<Utc>,
+) -> BookingCancelled {
+    BookingCancelled {
+        booking_id: booking.booking_id.to_string(),
+        account_id: booking.account_id.to_string(),
+        cancellation_id: cancellation_id.to_string(),
+        line_nos: cancelled.lines.keys().map(|it| it.unsigned_abs()).collect(),
+        refund: Some(cancelled.refund.into()),
+        whole: cancelled.whole,
+        show_ids: show_ids(booking),
+        cancel_time: Some(clock::to_timestamp(time)),
+    }
+}
+
+/// Money of a cancellation goes back; `None`: nothing was paid for its lines.
+#[must_use]
+pub fn refund(
+    booking: &Booking,
+    (cancellation_id, reason): (Uuid, &str),
+    cancelled: &Cancellation,
+) -> Option<RefundPaymentCommand> {
+    (cancelled.refund.minor_units > 0).then(|| RefundPaymentCommand {
+        refund_id: cancellation_id.to_string(),
+        payment_id: booking.payment_id.to_string(),
+        booking_id: booking.booking_id.to_string(),
+        amount: Some(cancelled.refund.into()),
+        reason: reason.to_owned(),
+    })
+}
+
+/// Coupons of which no line is left go back; `None`: there is none.
+#[must_use]
+pub fn restore_coupons(
+    booking: &Booking,
+    cancelled: &Cancellation,
+) -> Option<RestoreCouponsCommand> {
+    let reservation_id = booking.reservation_id?;
+    (!cancelled.coupons.is_empty()).then(|| RestoreCouponsCommand {
+        reservation_id: reservation_id.to_string(),
+        booking_id: booking.booking_id.to_string(),
+        coupon_ids: cancelled.coupons.iter().map(Uuid::to_string).collect(),
     })
 }
 

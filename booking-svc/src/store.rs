@@ -6,6 +6,7 @@ use diesel_migrations::{EmbeddedMigrations, embed_migrations};
 use mesh::money::Currency;
 
 pub mod bookings;
+pub mod cancellations;
 pub mod hall;
 pub mod holds;
 pub mod inventory;

@@ -2,10 +2,15 @@
 
 use mesh::amqp::{Handler, Message, Poison};
 use mesh::id;
+use mesh::money::Money;
+use mesh::pg::idempotency::RequestHash;
 use mesh::pg::{Connection, TxError};
-use proto::usher::booking::events::v1::CancelPaymentCommand;
+use prost::Name;
+use proto::usher::booking::events::v1::{CancelPaymentCommand, RefundPaymentCommand};
+use uuid::Uuid;
 
 use crate::app::cancel::{self, Cancel};
+use crate::app::refund::{self, AskedRefund};
 use crate::app::{App, Error};
 
 /// Queue of the commands.
@@ -31,11 +36,14 @@ impl Handler for Commands {
         connection: &mut Connection,
         message: &Message,
     ) -> Result<(), TxError<Poison>> {
-        let command = read(message)?;
-        cancel::cancel(connection, command, &self.app.timings.ladder)
-            .await
-            .map(|_| ())
-            .map_err(poison)
+        let done = if message.kind == RefundPaymentCommand::full_name() {
+            refund::decide(connection, asked(message)?).await
+        } else {
+            let command = read(message)?;
+            let cancelled = cancel::cancel(connection, command, &self.app.timings.ladder);
+            cancelled.await.map(|_| ())
+        };
+        done.map_err(poison)
     }
 
     async fn committed(&self, _: &Message) {
@@ -45,13 +53,32 @@ impl Handler for Commands {
 
 fn read(message: &Message) -> Result<Cancel, Poison> {
     let command: CancelPaymentCommand = message.decode()?;
-    let parse = |text: &str, field: &str| {
-        id::parse(text).ok_or_else(|| Poison::new(format!("{field} is not a UUID")))
-    };
     Ok(Cancel {
         payment_id: parse(&command.payment_id, "payment_id")?,
         booking_id: parse(&command.booking_id, "booking_id")?,
     })
+}
+
+fn asked(message: &Message) -> Result<AskedRefund, Poison> {
+    let command: RefundPaymentCommand = message.decode()?;
+    // Without an amount all would go back.
+    let amount = command.amount.as_ref().and_then(|it| {
+        let currency = it.currency.parse().ok()?;
+        Some(Money::new(it.minor_units, currency))
+    });
+    Ok(AskedRefund {
+        refund_id: parse(&command.refund_id, "refund_id")?,
+        // Field 1, the refund, is left out, as it is of calls.
+        hash: RequestHash::of(&command),
+        subject: format!("booking {}", command.booking_id),
+        reason: command.reason,
+        payment_id: parse(&command.payment_id, "payment_id")?,
+        amount: Some(amount.ok_or_else(|| Poison::new("amount is no money"))?),
+    })
+}
+
+fn parse(text: &str, field: &str) -> Result<Uuid, Poison> {
+    id::parse(text).ok_or_else(|| Poison::new(format!("{field} is not a UUID")))
 }
 
 /// A refusal will not change by waiting; everything else may pass.

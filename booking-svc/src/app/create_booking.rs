@@ -111,15 +111,26 @@ async fn discounts(
     sagas: &Sagas,
     wanted: &CreateBooking,
 ) -> Result<Result<Vec<Discount>, Opened>, Error> {
-    let asked = wanted.clone();
-    let look = async move |connection: &mut Connection| known(connection, &asked).await;
-    let before = sagas.inner.database.transaction("look for booking", look);
-    if let Some(known) = before.await? {
+    if let Some(known) = known_before(sagas, wanted).await? {
         return Ok(Err(known));
     }
     let (account_id, hold_id) = (wanted.account_id, wanted.hold_id);
     let quote = quote_booking(sagas, account_id, hold_id, &wanted.coupons);
-    Ok(Ok(quote.await?.coupons.discounts))
+    match quote.await {
+        Ok(quote) => Ok(Ok(quote.coupons.discounts)),
+        // The first call with this id may have booked the hold and its coupons meanwhile: then that is the answer.
+        Err(refusal) => match known_before(sagas, wanted).await? {
+            Some(known) => Ok(Err(known)),
+            None => Err(refusal),
+        },
+    }
+}
+
+async fn known_before(sagas: &Sagas, wanted: &CreateBooking) -> Result<Option<Opened>, Error> {
+    let wanted = wanted.clone();
+    let look = async move |connection: &mut Connection| known(connection, &wanted).await;
+    let database = &sagas.inner.database;
+    database.transaction("look for booking", look).await
 }
 
 async fn open_once(sagas: &Sagas, wanted: &CreateBooking) -> Result<Opened, Error> {

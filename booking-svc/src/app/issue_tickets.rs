@@ -19,7 +19,7 @@ use crate::store::holds::Lock;
 use crate::store::sagas::{self, Moved};
 use crate::store::tickets::{self, NewTicket};
 
-/// Issues what is missing of a booking's tickets and ends its saga. A booking that is not CONFIRMED gets none.
+/// Issues what is missing of a booking's tickets and ends its saga. A booking that was not sold gets none, nor does a line that was given back.
 pub async fn issue_tickets(
     connection: &mut Connection,
     keys: &KeyRing,
@@ -32,7 +32,10 @@ pub async fn issue_tickets(
         warn!(%booking_id, "tickets were asked for booking {booking_id}, which does not exist");
         return Ok(());
     };
-    if booking.state != BookingState::Confirmed {
+    if !matches!(
+        booking.state,
+        BookingState::Confirmed | BookingState::Cancelled
+    ) {
         warn!(%booking_id, "tickets were asked for booking {booking_id}, which is {}", booking.state.name());
         return Ok(());
     }
@@ -43,7 +46,8 @@ pub async fn issue_tickets(
     }
     faults.at(TICKETS.after_intent).await;
     let mut issued = Vec::new();
-    for line in &booking.lines {
+    let lines = booking.lines.iter();
+    for line in lines.filter(|line| line.refund.is_none()) {
         for seq in 0..line.quantity {
             let ticket = sign(connection, keys, &booking, line, seq).await?;
             tickets::insert(connection, &ticket).await?;

@@ -1,6 +1,6 @@
 //! A booking: a sale, or an attempt at one.
 //!
-//! PROCESSING -> AWAITING_PAYMENT -> CONFIRMED or FAILED. A FAILED booking is never revived; its hold may be booked again while it is HELD.
+//! PROCESSING -> AWAITING_PAYMENT -> CONFIRMED or FAILED; CONFIRMED -> CANCELLED with its last line. A FAILED booking is never revived; its hold may be booked again while it is HELD.
 
 use std::time::Duration;
 
@@ -26,15 +26,18 @@ pub enum BookingState {
     Confirmed,
     /// Ended without a sale.
     Failed,
+    /// Sold, and every line was given back.
+    Cancelled,
 }
 
 impl BookingState {
     /// Every state.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::Processing,
         Self::AwaitingPayment,
         Self::Confirmed,
         Self::Failed,
+        Self::Cancelled,
     ];
 
     /// State in the database.
@@ -45,13 +48,14 @@ impl BookingState {
             Self::AwaitingPayment => "AWAITING_PAYMENT",
             Self::Confirmed => "CONFIRMED",
             Self::Failed => "FAILED",
+            Self::Cancelled => "CANCELLED",
         }
     }
 
-    /// Whether nothing changes any more.
+    /// Whether the saga is over: lines may still be given back.
     #[must_use]
     pub fn is_final(self) -> bool {
-        matches!(self, Self::Confirmed | Self::Failed)
+        matches!(self, Self::Confirmed | Self::Failed | Self::Cancelled)
     }
 }
 
@@ -91,7 +95,7 @@ pub struct BookingFilter {
 /// Why a booking failed, or why its last payment was declined.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// PAYMENT_DECLINED, PAYMENT_EXPIRED, PAYMENT_UNAVAILABLE, ABANDONED, HOLD_LOST, COUPONS_UNAVAILABLE.
+    /// PAYMENT_DECLINED, PAYMENT_EXPIRED, PAYMENT_UNAVAILABLE, ABANDONED, HOLD_LOST, COUPONS_NOT_USABLE, COUPONS_UNAVAILABLE.
     pub reason: String,
     /// Code of the provider, as it sent it.
     pub provider_code: String,
@@ -118,6 +122,8 @@ pub struct BookingLine {
     pub grade: String,
     /// Price of one place.
     pub unit_price: Money,
+    /// What of it goes back to the buyer, in minor units, once it was cancelled.
+    pub refund: Option<i64>,
 }
 
 /// A booking.

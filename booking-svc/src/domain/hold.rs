@@ -9,6 +9,8 @@
 //! | PAYING | CONFIRMED | the saga, once paid |
 //! | PAYING | CLOSING | the saga, while a payment is being undone |
 //! | PAYING, CLOSING | EXPIRED, RELEASED | the saga, once no money can stay |
+//!
+//! A CONFIRMED hold stays one; units of it may be returned, each once, when lines of its booking are cancelled.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -126,6 +128,8 @@ pub struct Hold {
     pub request_hash: Vec<u8>,
     /// Lines, by unit.
     pub lines: Vec<HoldLine>,
+    /// Units of a CONFIRMED one that were given back.
+    pub returned: BTreeSet<UnitKey>,
     /// Sum of the lines.
     pub total: Money,
     /// When it may be reclaimed.
@@ -147,6 +151,15 @@ impl Hold {
     #[must_use]
     pub fn is_reclaimable(&self, now: DateTime<Utc>) -> bool {
         self.state == HoldState::Held && self.expire_time <= now
+    }
+
+    /// What it has of the unit of one of its lines.
+    #[must_use]
+    pub fn claim(&self, unit: &UnitKey) -> ClaimState {
+        match self.state.claims() {
+            ClaimState::Sold if self.returned.contains(unit) => ClaimState::Freed,
+            claim => claim,
+        }
     }
 
     /// Its pools.

@@ -11,7 +11,7 @@ use mesh::money::{Currency, Money};
 use thiserror::Error;
 use uuid::Uuid;
 
-use super::hold::{Hold, HoldState, UnitKey};
+use super::hold::{ClaimState, Hold, HoldState, UnitKey};
 
 mod decide;
 mod level;
@@ -190,6 +190,13 @@ pub enum Command {
         /// The hold.
         hold_id: Uuid,
     },
+    /// Units that were sold are given back: lines of a booking were cancelled.
+    Return {
+        /// The hold.
+        hold_id: Uuid,
+        /// Units, each of which it still has.
+        units: BTreeSet<UnitKey>,
+    },
     /// A saga frees what it pinned.
     Free {
         /// The hold.
@@ -208,6 +215,7 @@ impl Command {
             Self::Release { hold_id, .. }
             | Self::Expire { hold_id }
             | Self::Confirm { hold_id }
+            | Self::Return { hold_id, .. }
             | Self::Free { hold_id, .. } => *hold_id,
         }
     }
@@ -225,8 +233,8 @@ pub enum Decision {
 /// The hold after a command, and where it stood before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// State before; `None` for a new hold.
-    pub from: Option<HoldState>,
+    /// The hold before; `None` for a new one.
+    pub from: Option<Hold>,
     /// The hold as it is now.
     pub hold: Hold,
     /// Places of strict waiting rooms that it takes: a new hold alone.
@@ -292,6 +300,9 @@ pub enum Rejection {
     /// No such hold of this caller.
     #[error("the hold does not exist")]
     HoldNotFound,
+    /// Units that are given back and that the hold does not have, or not any more.
+    #[error("the hold has not sold {} of the units, or no longer", .0.len())]
+    NotSold(BTreeSet<UnitKey>),
     /// The hold is past the point of the command.
     #[error("the hold is {}", .0.name())]
     WrongState(HoldState),
@@ -308,15 +319,15 @@ impl Rejection {
 impl Snapshot {
     /// Carries a change out: counters and caps follow the hold.
     pub fn apply(&mut self, change: &Change) {
-        let sales = i64::from(effect(HoldCount::Sold, change));
         for pool_id in change.hold.pool_ids() {
             if let Some(pool) = self.pools.get_mut(&pool_id) {
-                pool.sales += sales;
+                let before = change.from.as_ref().is_some_and(|it| is_sale(it, pool_id));
+                pool.sales += i64::from(is_sale(&change.hold, pool_id)) - i64::from(before);
             }
         }
         for line in &change.hold.lines {
-            let held = effect(HoldCount::Held, change) * line.quantity;
-            let sold = effect(HoldCount::Sold, change) * line.quantity;
+            let held = effect(ClaimState::Held, change, &line.unit) * line.quantity;
+            let sold = effect(ClaimState::Sold, change, &line.unit) * line.quantity;
             if let Some(unit) = self.units.get_mut(&line.unit) {
                 unit.held += held;
                 unit.sold += sold;
@@ -340,21 +351,17 @@ impl Snapshot {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum HoldCount {
-    Held,
-    Sold,
+/// Whether a hold has something of a pool for good.
+fn is_sale(hold: &Hold, pool_id: Uuid) -> bool {
+    let lines = hold.lines.iter().map(|line| line.unit);
+    let mut sold = lines.filter(|unit| hold.claim(unit) == ClaimState::Sold);
+    sold.any(|unit| unit.pool_id == pool_id)
 }
 
-/// -1, 0 or 1: how a change of hold moves one counter of each of its places.
-fn effect(count: HoldCount, change: &Change) -> i32 {
-    use super::hold::ClaimState;
-    let counts = |state: HoldState| match state.claims() {
-        ClaimState::Held => count == HoldCount::Held,
-        ClaimState::Sold => count == HoldCount::Sold,
-        ClaimState::Freed => false,
-    };
-    i32::from(counts(change.hold.state)) - i32::from(change.from.is_some_and(counts))
+/// -1, 0 or 1: how a change of hold moves the places of a unit that are claimed so.
+fn effect(count: ClaimState, change: &Change, unit: &UnitKey) -> i32 {
+    let counts = |hold: &Hold| hold.claim(unit) == count;
+    i32::from(counts(&change.hold)) - i32::from(change.from.as_ref().is_some_and(counts))
 }
 
 #[cfg(test)]

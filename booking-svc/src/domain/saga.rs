@@ -205,7 +205,9 @@ pub mod reason {
     pub const PAYMENT_AMOUNT_MISMATCH: &str = "PAYMENT_AMOUNT_MISMATCH";
     /// The buyer gave up.
     pub const ABANDONED: &str = "ABANDONED";
-    /// A coupon could not be had, or nobody knows.
+    /// A coupon was used, or expired, between the quote and the booking.
+    pub const COUPONS_NOT_USABLE: &str = "COUPONS_NOT_USABLE";
+    /// coupon-svc did not answer in time.
     pub const COUPONS_UNAVAILABLE: &str = "COUPONS_UNAVAILABLE";
     /// The units were freed before the money came.
     pub const HOLD_LOST: &str = "HOLD_LOST";
@@ -285,12 +287,12 @@ pub fn coupons_reserved(at: Position) -> Turn {
 
 /// The coupons cannot be had: nothing was paid yet, and the buyer keeps the units.
 #[must_use]
-pub fn without_coupons(at: Position) -> Turn {
+pub fn without_coupons(at: Position, reason: &'static str) -> Turn {
     Turn {
         to: ENDED,
         note: (Step::Coupons, Note::Fail),
         booking: BookingTurn::Fail {
-            reason: reason::COUPONS_UNAVAILABLE,
+            reason,
             code: String::new(),
         },
         hold: HoldTurn::BackToHeld,

@@ -105,13 +105,16 @@ impl BookingService for BookingApi {
     ) -> Result<Response<pb::CancelBookingResponse>, Status> {
         let account = account(&request)?;
         let body = request.get_ref();
-        let (request_id, booking_id) = convert::cancel_booking(body).map_err(status::invalid)?;
+        let (request_id, booking_id, lines) =
+            convert::cancel_booking(body).map_err(status::invalid)?;
         let method = "usher.booking.v1.BookingService/CancelBooking";
         let once = once(method, &account, request_id, body);
         let wanted = CancelBooking {
             key: once.key,
             hash: once.hash,
             booking_id,
+            lines,
+            reason: body.reason.clone(),
             is_admin: account.is_admin(),
         };
         let cancelled = cancel_booking(&self.sagas, wanted)

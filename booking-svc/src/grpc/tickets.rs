@@ -12,6 +12,7 @@ use tonic::{Request, Response, Status};
 use super::status::sale;
 use super::{convert, reader, status};
 use crate::app::reads::{self, Reader};
+use crate::domain::ticket::TicketState;
 use crate::domain::ticket::keys::KeyRing;
 use crate::domain::ticket::qr;
 
@@ -77,6 +78,9 @@ impl TicketService for TicketApi {
             .await
             .map_err(sale::unread)?;
         let ticket = found.ok_or_else(sale::no_ticket)?;
+        if ticket.state == TicketState::Void {
+            return Err(sale::ticket_void());
+        }
         let image = qr::draw(&ticket.code, format, module).map_err(|error| internal(&error))?;
         Ok(Response::new(pb::GetTicketQrResponse {
             image: Some(convert::image(image)),

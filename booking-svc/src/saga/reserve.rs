@@ -7,7 +7,7 @@ use super::rest::{database_now, try_later};
 use super::{Sagas, moments};
 use crate::clients::{Reservation, Reserved};
 use crate::domain::booking::Booking;
-use crate::domain::saga::{coupons_reserved, without_coupons};
+use crate::domain::saga::{coupons_reserved, reason, without_coupons};
 use crate::store::sagas::Saga;
 
 /// Has the coupons reserved and goes on to the payment. Its intent was committed with the opening of the saga; every try has the same key.
@@ -25,19 +25,19 @@ pub(super) async fn reserve(sagas: &Sagas, saga: Saga, booking: Booking) -> Resu
     faults.at(moments::COUPONS.after_intent).await;
     let reserved = sagas.inner.coupons.reserve(&wanted).await;
     faults.at(moments::COUPONS.after_effect).await;
-    let problem = match reserved {
+    let (problem, why) = match reserved {
         Reserved::Done => return pay_next(sagas, saga, booking).await,
-        Reserved::Refused(problem) => problem,
+        Reserved::Refused(problem) => (problem, reason::COUPONS_NOT_USABLE),
         Reserved::Unclear(problem) => {
             let in_time = database_now(sagas).await? < booking.payment_deadline_time;
             if in_time && saga.attempts + 1 < OPEN_ATTEMPTS_MAX {
                 return try_later(sagas, saga, &problem).await;
             }
-            problem
+            (problem, reason::COUPONS_UNAVAILABLE)
         }
     };
     warn!(saga_id = %saga.saga_id, booking_id = %booking.booking_id, "coupons cannot be reserved: {problem}");
-    let turn = without_coupons(saga.at);
+    let turn = without_coupons(saga.at, why);
     turn_now(sagas, saga, &booking, turn).await?;
     Ok(())
 }

@@ -87,6 +87,8 @@ struct LineRow {
     unit_amount: i64,
     #[diesel(sql_type = Text)]
     currency: String,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    refund_amount: Option<i64>,
 }
 
 #[derive(QueryableByName)]
@@ -202,7 +204,7 @@ async fn with_lines(
     let ids: Vec<Uuid> = rows.iter().map(|row| row.booking_id).collect();
     let found: Vec<LineRow> = diesel::sql_query(
         "SELECT l.booking_id, l.line_no, p.show_id, l.performance_id, l.pool_id, l.ord, l.exclusive, l.quantity, \
-         l.grade, l.unit_amount, l.currency FROM booking_line l JOIN inv_pool p USING (pool_id) \
+         l.grade, l.unit_amount, l.currency, l.refund_amount FROM booking_line l JOIN inv_pool p USING (pool_id) \
          WHERE l.booking_id = ANY($1) ORDER BY l.booking_id, l.line_no",
     )
     .bind::<Array<SqlUuid>, _>(ids)
@@ -237,6 +239,7 @@ fn line(row: LineRow) -> QueryResult<BookingLine> {
         quantity: row.quantity,
         grade: row.grade,
         unit_price: Money::new(row.unit_amount, currency(&row.currency)?),
+        refund: row.refund_amount,
     })
 }
 

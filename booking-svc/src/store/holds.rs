@@ -1,6 +1,6 @@
 //! Holds and their claims.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
@@ -14,7 +14,7 @@ use mesh::pg::Connection;
 use uuid::Uuid;
 
 use super::{broken, currency};
-use crate::domain::hold::{Hold, HoldLine, HoldState, UnitKey};
+use crate::domain::hold::{ClaimState, Hold, HoldLine, HoldState, UnitKey};
 
 /// What is locked when holds are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +64,8 @@ struct ClaimRow {
     #[diesel(sql_type = Bool)]
     exclusive: bool,
     #[diesel(sql_type = Text)]
+    state: String,
+    #[diesel(sql_type = Text)]
     grade: String,
     #[diesel(sql_type = BigInt)]
     unit_amount: i64,
@@ -88,7 +90,7 @@ struct IdRow {
 const SELECT_HOLDS: &str = "SELECT hold_id, account_id, buyer_reference, state, request_hash, total_amount, \
      currency, expire_time, max_expire_time, create_time FROM hold WHERE hold_id = ANY($1) ORDER BY hold_id";
 
-const SELECT_CLAIMS: &str = "SELECT c.hold_id, c.pool_id, c.ord, p.show_id, c.quantity, c.exclusive, c.grade, \
+const SELECT_CLAIMS: &str = "SELECT c.hold_id, c.pool_id, c.ord, p.show_id, c.quantity, c.exclusive, c.state, c.grade, \
      c.unit_amount, c.currency FROM claim c JOIN inv_pool p USING (pool_id) WHERE c.hold_id = ANY($1) \
      ORDER BY c.hold_id, c.pool_id, c.ord";
 
@@ -115,8 +117,8 @@ pub async fn load(
     let mut lines = lines(connection, ids).await?;
     rows.into_iter()
         .map(|row| {
-            let lines = lines.remove(&row.hold_id).unwrap_or_default();
-            Ok((row.hold_id, hold(row, lines)?))
+            let (lines, freed) = lines.remove(&row.hold_id).unwrap_or_default();
+            Ok((row.hold_id, hold(row, lines, freed)?))
         })
         .collect()
 }
@@ -150,16 +152,17 @@ pub async fn list(
     Ok(ids.iter().filter_map(|id| holds.remove(id)).collect())
 }
 
-async fn lines(
-    connection: &mut Connection,
-    ids: &[Uuid],
-) -> QueryResult<BTreeMap<Uuid, Vec<HoldLine>>> {
+/// Lines of a hold, and the units that it does not have any more.
+type Lines = (Vec<HoldLine>, BTreeSet<UnitKey>);
+
+async fn lines(connection: &mut Connection, ids: &[Uuid]) -> QueryResult<BTreeMap<Uuid, Lines>> {
     let claims: Vec<ClaimRow> = diesel::sql_query(SELECT_CLAIMS)
         .bind::<Array<SqlUuid>, _>(ids)
         .load(connection)
         .await?;
-    let mut lines: BTreeMap<Uuid, Vec<HoldLine>> = BTreeMap::new();
+    let mut lines: BTreeMap<Uuid, Lines> = BTreeMap::new();
     for claim in claims {
+        let (lines, freed) = lines.entry(claim.hold_id).or_default();
         let line = HoldLine {
             unit: UnitKey {
                 pool_id: claim.pool_id,
@@ -171,19 +174,27 @@ async fn lines(
             grade: claim.grade,
             unit_price: Money::new(claim.unit_amount, currency(&claim.currency)?),
         };
-        lines.entry(claim.hold_id).or_default().push(line);
+        if claim.state == ClaimState::Freed.name() {
+            freed.insert(line.unit);
+        }
+        lines.push(line);
     }
     Ok(lines)
 }
 
-fn hold(row: HoldRow, lines: Vec<HoldLine>) -> QueryResult<Hold> {
+fn hold(row: HoldRow, lines: Vec<HoldLine>, freed: BTreeSet<UnitKey>) -> QueryResult<Hold> {
+    let state = state(&row.state)?;
     Ok(Hold {
         hold_id: row.hold_id,
         account_id: row.account_id,
         buyer_reference: row.buyer_reference,
-        state: state(&row.state)?,
+        state,
         request_hash: row.request_hash,
         lines,
+        returned: match state {
+            HoldState::Confirmed => freed,
+            _ => BTreeSet::new(),
+        },
         total: Money::new(row.total_amount, currency(&row.currency)?),
         expire_time: row.expire_time,
         max_expire_time: row.max_expire_time,

@@ -163,6 +163,18 @@ pub async fn lock(connection: &mut Connection, saga_id: Uuid) -> QueryResult<Opt
         .await?)
 }
 
+/// The saga of a booking, unlocked.
+pub async fn id_of_booking(
+    connection: &mut Connection,
+    booking_id: Uuid,
+) -> QueryResult<Option<Uuid>> {
+    let query = format!("SELECT {COLUMNS} FROM saga WHERE kind = $1 AND subject_id = $2");
+    let query = diesel::sql_query(query)
+        .bind::<Text, _>(KIND)
+        .bind::<SqlUuid, _>(booking_id);
+    Ok(one(query.load(connection).await?)?.map(|saga| saga.saga_id))
+}
+
 /// Locks the saga of a booking.
 pub async fn lock_of_booking(
     connection: &mut Connection,

@@ -6,7 +6,7 @@ mod sales;
 
 pub use catalogue::{hall, hall_unit, seating_plan, show, venue};
 pub use inventory::{buyer_cap, claim, hold, inv_pool, inv_unit, performance, price};
-pub use sales::{booking, booking_discount, booking_line, saga, saga_event, ticket};
+pub use sales::{booking, booking_discount, booking_line, cancellation, saga, saga_event, ticket};
 
 diesel::joinable!(hall -> venue (venue_id));
 diesel::joinable!(performance -> hall (hall_id));

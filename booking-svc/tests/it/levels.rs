@@ -2,14 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use booking_svc::app::inventory::{Inventory, levels};
-use booking_svc::domain::hold::{Hold, HoldState};
-use booking_svc::domain::inventory::{Change, Command, HoldUnits, Snapshot};
-use booking_svc::store::holds::{self, Lock};
-use booking_svc::store::inventory::{self as store, PoolLock};
+use booking_svc::app::inventory::Inventory;
+use booking_svc::domain::hold::Hold;
+use booking_svc::domain::inventory::{Command, HoldUnits};
+use booking_svc::store::inventory::PoolLock;
 use futures_util::future::join_all;
 use mesh::id;
-use mesh::pg::{Connection, TxError};
 use proto::usher::booking::events::v1::{
     InventoryChanged, InventoryLevel, InventoryReturned, InventorySoldOut,
 };
@@ -144,34 +142,13 @@ async fn a_large_pool_tells_each_step_once_whoever_sells() {
     assert_eq!(world.faults().await, Vec::<String>::new());
 }
 
-/// Takes a sale back, as no command can yet: past the decider, in a transaction of its own.
-async fn take_back(world: &World, sold: &Hold) {
-    let change = Change {
-        from: Some(sold.state),
-        hold: Hold {
-            state: HoldState::Released,
-            ..sold.clone()
-        },
-        burned: BTreeSet::new(),
+/// Gives all of a sale back.
+async fn take_back(inventory: &Inventory, sold: &Hold) {
+    let back = Command::Return {
+        hold_id: sold.hold_id,
+        units: sold.lines.iter().map(|line| line.unit).collect(),
     };
-    let work = async move |connection: &mut Connection| {
-        let (hold, mut before) = (&change.hold, Snapshot::default());
-        let pools = hold.pool_ids();
-        store::lock_pools(connection, &pools, PoolLock::On, 1, &mut before).await?;
-        before.holds = holds::load(connection, &[hold.hold_id], Lock::ForUpdate).await?;
-        let buyers = hold.show_ids().into_iter();
-        let buyers = buyers.map(|show_id| ((show_id, hold.buyer()), 4)).collect();
-        before.caps = store::lock_caps(connection, &buyers).await?;
-        let units = hold.lines.iter().map(|line| line.unit).collect();
-        before.units = store::load_units(connection, &units).await?;
-        let mut after = before.clone();
-        after.apply(&change);
-        let passed =
-            store::write(connection, &before, &after, std::slice::from_ref(&change)).await?;
-        levels::tell(connection, &passed).await?;
-        Ok::<_, TxError<std::convert::Infallible>>(())
-    };
-    world.database.transaction("take back", work).await.unwrap();
+    inventory.submit(back).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -184,8 +161,8 @@ async fn what_comes_back_is_told_once() {
     }
     sell(&world, &inventory, hold(id::new(), &[(1, 10, 4)])).await;
     sell(&world, &inventory, hold(id::new(), &[(1, 10, 1)])).await;
-    take_back(&world, &sold[0]).await;
-    take_back(&world, &sold[1]).await;
+    take_back(&inventory, &sold[0]).await;
+    take_back(&inventory, &sold[1]).await;
     let back = world.storage.told::<InventoryReturned>().await;
     let back: Vec<_> = back.iter().map(|told| seen(told.level.as_ref())).collect();
     assert_eq!(back, [(ROOM, ROOM - 1, 11)]);
@@ -208,7 +185,7 @@ async fn the_end_and_the_return_of_a_grade_are_told_between_steps() {
     sell(&world, &inventory, hold(id::new(), &seats)).await;
     assert_eq!(changed(&world.storage).await, [(1280, 1, 1)]);
     let last = sell(&world, &inventory, hold(id::new(), &[(1, 9, 1)])).await;
-    take_back(&world, &last).await;
+    take_back(&inventory, &last).await;
     let told = world.storage.told::<InventoryChanged>().await;
     let grades = told.into_iter().map(|told| {
         let grades = told.level.unwrap().grades.into_iter();

@@ -12,7 +12,7 @@ mod constraints;
 const FOREIGN: &str = "('outbox', 'outbox_part', 'inbox', 'dead_letter', 'retry_message', 'idempotency', 'audit_log', '__diesel_schema_migrations')";
 
 /// Every table of the service.
-const TABLES: &str = "booking booking_discount booking_line burned_place buyer_cap claim hall hall_unit hold inv_grade inv_pool inv_unit performance price saga saga_event \
+const TABLES: &str = "booking booking_discount booking_line burned_place buyer_cap cancellation claim hall hall_unit hold inv_grade inv_pool inv_unit performance price saga saga_event \
      seating_plan show ticket venue";
 
 fn ours() -> String {

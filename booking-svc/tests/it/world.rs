@@ -81,7 +81,7 @@ impl World {
             UNION ALL
             SELECT format('claim %s is %s of a hold %s', c.hold_id, c.state, h.state) FROM claim c JOIN hold h USING (hold_id)
               WHERE c.state <> CASE WHEN h.state IN ('HELD', 'PAYING', 'CLOSING') THEN 'HELD'
-                                    WHEN h.state = 'CONFIRMED' THEN 'SOLD' ELSE 'FREED' END";
+                                    WHEN h.state = 'CONFIRMED' AND c.state <> 'FREED' THEN 'SOLD' ELSE 'FREED' END";
         self.storage.lines(sql).await
     }
 }

@@ -83,7 +83,8 @@ pub async fn hold(
 pub async fn use_up(connection: &mut AsyncPgConnection, reservation_id: Uuid) -> QueryResult<()> {
     let coupons = let_go(connection, reservation_id, State::Used).await?;
     diesel::sql_query(
-        "UPDATE coupon SET uses = uses + 1, state = CASE WHEN uses + 1 = uses_max THEN 'USED' ELSE 'AVAILABLE' END WHERE coupon_id = ANY($1)",
+        "UPDATE coupon SET uses = uses + 1, \
+         state = CASE WHEN state = 'REVOKED' THEN state WHEN uses + 1 = uses_max THEN 'USED' ELSE 'AVAILABLE' END WHERE coupon_id = ANY($1)",
     )
     .bind::<Array<SqlUuid>, _>(coupons)
     .execute(connection)
@@ -97,10 +98,12 @@ pub async fn give_back(
     reservation_id: Uuid,
 ) -> QueryResult<()> {
     let coupons = let_go(connection, reservation_id, State::Released).await?;
-    diesel::sql_query("UPDATE coupon SET state = 'AVAILABLE' WHERE coupon_id = ANY($1)")
-        .bind::<Array<SqlUuid>, _>(coupons)
-        .execute(connection)
-        .await?;
+    diesel::sql_query(
+        "UPDATE coupon SET state = 'AVAILABLE' WHERE coupon_id = ANY($1) AND state = 'RESERVED'",
+    )
+    .bind::<Array<SqlUuid>, _>(coupons)
+    .execute(connection)
+    .await?;
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use mesh::identity::Role;
 /// A contradiction, made past every constraint, and the rule that it breaks.
 type Planted = (&'static str, &'static str);
 
-const IN_BOOKING: [Planted; 16] = [
+const IN_BOOKING: [Planted; 21] = [
     (
         "a unit counts what its claims hold",
         "UPDATE inv_unit SET held = held + 1 WHERE ord = 9",
@@ -55,6 +55,26 @@ const IN_BOOKING: [Planted; 16] = [
     (
         "a booking costs what its lines cost",
         "UPDATE booking SET total_amount = total_amount + 1",
+    ),
+    (
+        "coupons take off a booking what they take off its lines",
+        "UPDATE booking SET discount_amount = 1, total_amount = total_amount - 1",
+    ),
+    (
+        "coupons take no more off a line than it costs",
+        "INSERT INTO booking_discount SELECT booking_id, line_no, booking_id, booking_id, unit_amount + 1, 0 FROM booking_line",
+    ),
+    (
+        "a cancelled line pays back what was paid for it",
+        "UPDATE booking_line SET cancellation_id = booking_id, refund_amount = 1",
+    ),
+    (
+        "a cancellation pays back what its lines do",
+        "INSERT INTO cancellation SELECT booking_id, booking_id, account_id, '', '', 1, 'KRW', 'REFUNDING' FROM booking",
+    ),
+    (
+        "a booking is cancelled once all of its lines are",
+        "UPDATE booking SET state = 'CANCELLED' WHERE state = 'CONFIRMED'",
     ),
     (
         "a saga ends as its booking does",
@@ -146,7 +166,7 @@ async fn every_rule_finds_its_contradiction() {
     mesh.kill("booking-svc");
     mesh.kill("payment-svc");
     for (storage, file, planted, rules) in [
-        (&mesh.booking, BOOKING, &IN_BOOKING[..], 15),
+        (&mesh.booking, BOOKING, &IN_BOOKING[..], 20),
         (&mesh.payment, PAYMENT, &IN_PAYMENT[..], 8),
     ] {
         assert_eq!(

@@ -1,4 +1,5 @@
-//! Coupons in bookings, over the whole mesh: what is quoted is paid, a coupon has one booking, and it comes back whatever fails.
+//! Coupons in bookings, over the whole mesh: what is quoted is paid, a coupon has one booking, and it comes back whatever fails. What is
+//! cancelled is paid back without its part of the discount.
 
 use booking_svc::saga::moments::COUPONS;
 use e2e::rest::{Answer, Call, Person};
@@ -379,4 +380,139 @@ async fn a_booking_waits_for_coupon_svc_and_gives_up_without_a_trace() {
     // The tombstone: whoever comes late with the reservation is refused.
     let released = ("RELEASED".to_owned(), "AVAILABLE".to_owned());
     assert_eq!(dies_before_the_reservation(false).await, released);
+}
+
+/// Cancels lines of a booking; none named: all that are left.
+fn cancel(buyer: &Person, booking_id: Uuid, lines: &[u32]) -> Call {
+    let call = Call::post(format!("/v1/bookings/{booking_id}:cancel")).by(buyer);
+    call.key(id::new())
+        .json(&json!({"lineNos": lines, "reason": "ill"}))
+}
+
+async fn refunded(mesh: &RealMesh, order: &Order, amount: i64) {
+    until(&format!("{amount} are back"), async || {
+        let oracle = mesh.oracle(&order.payment_id.to_string()).await;
+        (oracle.json["refunded"] == amount).then_some(())
+    })
+    .await;
+}
+
+/// Three seats for 150,000, of which a coupon takes 10,000 off.
+async fn bought_three(mesh: &RealMesh, sale: &Sale) -> (Buyer, Order) {
+    let campaign_id = mesh.campaign(-1, won_off(10_000)).await;
+    let buyer = Buyer::new(mesh, campaign_id).await;
+    let hold = mesh.hold(&buyer.person, sale.pool_id, &[1, 2, 3]).await;
+    let call = book(&buyer.person, &hold, 140_000, &json!({"best": {}}));
+    let booked = mesh.ask(&call).await;
+    let order = Order {
+        hold_id: id_at(&hold, "/hold/holdId"),
+        booking_id: id_at(&booked, "/booking/bookingId"),
+        payment_id: id_at(&booked, "/booking/payment/paymentId"),
+        total: won(140_000),
+    };
+    mesh.pay(&buyer.person, &order, "approve").await;
+    mesh.tickets(&buyer.person, order.booking_id, 3).await;
+    mesh.quiesce().await;
+    (buyer, order)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_is_paid_back_without_its_discount_and_the_coupon_comes_with_the_last() {
+    let mesh = RealMesh::start(Timings::Standard).await;
+    let sale = mesh.on_sale(ShowPlan::default()).await;
+    let (buyer, order) = bought_three(&mesh, &sale).await;
+    // 3,334, 3,333 and 3,333 were taken off.
+    let first = cancel(&buyer.person, order.booking_id, &[0]);
+    let answer = mesh.ask(&first).await;
+    assert_eq!(answer.at("/booking/state"), "BOOKING_STATE_CONFIRMED");
+    let line = |answer: &Answer, line: usize| answer.json["booking"]["lines"][line].clone();
+    assert_eq!(line(&answer, 0)["refund"], won(46_666));
+    assert_eq!(line(&answer, 0)["cancelled"], true);
+    assert_eq!(line(&answer, 1)["cancelled"], false);
+    refunded(&mesh, &order, 46_666).await;
+    assert_eq!(mesh.coupon_state(buyer.coupon_id).await, "USED");
+    // Once more is once.
+    mesh.ask(&first).await;
+    let gone = cancel(&buyer.person, order.booking_id, &[0, 1, 9]);
+    let gone = mesh.rest.send(&gone).await.unwrap();
+    assert_eq!(gone.reason(), "LINES_NOT_CANCELLABLE");
+    let tickets = Call::get(format!("/v1/bookings/{}/tickets", order.booking_id));
+    let tickets = mesh.ask(&tickets.by(&buyer.person)).await;
+    let tickets = tickets.json["tickets"].as_array().unwrap().iter();
+    let void: Vec<_> = tickets
+        .filter(|ticket| ticket["state"] == "TICKET_STATE_VOID")
+        .collect();
+    assert_eq!((void.len(), void[0]["code"].as_str()), (1, Some("")));
+    let qr = format!("/v1/tickets/{}/qr", void[0]["ticketId"].as_str().unwrap());
+    let qr = Call::get(qr).by(&buyer.person);
+    let qr = mesh.rest.send(&qr).await.unwrap();
+    assert_eq!(qr.reason(), "TICKET_VOID");
+    // The seat is for sale again.
+    let other = mesh.person(&[Role::User]);
+    let bought = mesh.order(&other, sale.pool_id, &[1]).await;
+    mesh.pay(&other, &bought, "approve").await;
+    mesh.tickets(&other, bought.booking_id, 1).await;
+
+    let rest = mesh
+        .ask(&cancel(&buyer.person, order.booking_id, &[]))
+        .await;
+    assert_eq!(rest.at("/booking/state"), "BOOKING_STATE_CANCELLED");
+    refunded(&mesh, &order, 140_000).await;
+    becomes(&mesh, buyer.coupon_id, "AVAILABLE").await;
+    let again = cancel(&buyer.person, order.booking_id, &[]);
+    let again = mesh.rest.send(&again).await.unwrap();
+    assert_eq!(again.reason(), "BOOKING_NOT_CANCELLABLE");
+    mesh.quiesce().await;
+    let done = "SELECT count(*) FROM cancellation WHERE state = 'DONE'";
+    assert_eq!(mesh.booking.number(done).await, 2);
+    mesh.audit().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_cancel_the_same_lines_at_once_and_each_is_paid_back_once() {
+    let mesh = RealMesh::start_pairs(Timings::Standard).await;
+    let sale = mesh.on_sale(ShowPlan::default()).await;
+    let (buyer, order) = bought_three(&mesh, &sale).await;
+    let wishes: [&[u32]; 8] = [&[0], &[1], &[2], &[0, 1], &[1, 2], &[], &[0], &[]];
+    let calls = wishes.map(|lines| cancel(&buyer.person, order.booking_id, lines));
+    // Each call comes twice, as from a client that lost the answer.
+    let twice = calls.iter().chain(&calls).map(|call| mesh.rest.send(call));
+    for answer in join_all(twice).await {
+        let answer = answer.unwrap();
+        let told = ["LINES_NOT_CANCELLABLE", "BOOKING_NOT_CANCELLABLE"];
+        let known = answer.is_ok() || told.contains(&answer.reason().as_str());
+        assert!(
+            known || [409, 503].contains(&answer.status),
+            "{}",
+            answer.text
+        );
+    }
+    mesh.rest.send(&calls[5]).await.unwrap();
+    refunded(&mesh, &order, 140_000).await;
+    becomes(&mesh, buyer.coupon_id, "AVAILABLE").await;
+    mesh.quiesce().await;
+    mesh.audit().await;
+    let oracle = mesh.oracle(&order.payment_id.to_string()).await;
+    assert_eq!(oracle.json["refunded"], 140_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancellation_waits_for_those_who_are_away() {
+    let mut mesh = RealMesh::start(Timings::Standard).await;
+    let sale = mesh.on_sale(ShowPlan::default()).await;
+    let (buyer, order) = bought_three(&mesh, &sale).await;
+    mesh.kill("coupon-svc");
+    mesh.kill("payment-svc");
+    let cancelled = mesh
+        .ask(&cancel(&buyer.person, order.booking_id, &[]))
+        .await;
+    assert_eq!(cancelled.at("/booking/state"), "BOOKING_STATE_CANCELLED");
+    mesh.kill("booking-svc");
+    mesh.restart("payment-svc").await;
+    mesh.restart("coupon-svc").await;
+    mesh.restart("booking-svc").await;
+    refunded(&mesh, &order, 140_000).await;
+    becomes(&mesh, buyer.coupon_id, "AVAILABLE").await;
+    mesh.quiesce().await;
+    mesh.audit().await;
 }

@@ -1,6 +1,7 @@
 //! Decides a refund; [`super::send_refunds`] sends it.
 
 use mesh::money::Money;
+use mesh::pg::Connection;
 use mesh::pg::audit::{self, Entry};
 use mesh::pg::idempotency::RequestHash;
 use uuid::Uuid;
@@ -50,33 +51,36 @@ impl App {
         let decide = self
             .database
             .transaction("refund payment", async move |connection| {
-                let mut payment = lock(connection, asked.payment_id).await?;
-                if let Some((first, hash)) =
-                    store::refund::find(connection, asked.refund_id).await?
-                {
-                    let same = first.payment_id == asked.payment_id
-                        && hash.as_deref() == Some(&asked.hash.0[..]);
-                    return if same {
-                        Ok(())
-                    } else {
-                        Err(Refusal::RequestIdReused.into())
-                    };
-                }
-                let change = payment
-                    .refund(asked.refund_id, asked.amount)
-                    .map_err(Refusal::Rejected)?;
-                save(connection, &payment, &change, Some(&asked.hash)).await?;
-                let resource_id = asked.refund_id.to_string();
-                let entry = Entry {
-                    method: METHOD,
-                    subject: &asked.subject,
-                    reason: &asked.reason,
-                    resource_id: &resource_id,
-                    code: tonic::Code::Ok,
-                };
-                audit::append(connection, &entry).await?;
-                Ok(())
+                decide(connection, asked).await
             });
         decide.await
     }
+}
+
+/// Decides a refund, unless the same request did before. Calls and commands end here.
+pub async fn decide(connection: &mut Connection, asked: AskedRefund) -> Result<(), Error> {
+    let mut payment = lock(connection, asked.payment_id).await?;
+    if let Some((first, hash)) = store::refund::find(connection, asked.refund_id).await? {
+        let same =
+            first.payment_id == asked.payment_id && hash.as_deref() == Some(&asked.hash.0[..]);
+        return if same {
+            Ok(())
+        } else {
+            Err(Refusal::RequestIdReused.into())
+        };
+    }
+    let change = payment
+        .refund(asked.refund_id, asked.amount)
+        .map_err(Refusal::Rejected)?;
+    save(connection, &payment, &change, Some(&asked.hash)).await?;
+    let resource_id = asked.refund_id.to_string();
+    let entry = Entry {
+        method: METHOD,
+        subject: &asked.subject,
+        reason: &asked.reason,
+        resource_id: &resource_id,
+        code: tonic::Code::Ok,
+    };
+    audit::append(connection, &entry).await?;
+    Ok(())
 }

@@ -22,6 +22,7 @@ fn hold(state: HoldState, total: i64) -> Hold {
         state,
         request_hash: vec![],
         lines: vec![],
+        returned: [].into(),
         total: krw(total),
         expire_time: at(300),
         max_expire_time: at(1200),

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::pass::let_in;
 use super::{Change, Command, Decision, HoldUnits, Rejection, ShowRules, Snapshot, Unit, Wish};
-use crate::domain::hold::{Hold, HoldLine, HoldState, buyer};
+use crate::domain::hold::{Hold, HoldLine, HoldState, UnitKey, buyer};
 
 /// What `command` does to `snapshot` at `now`, the database's clock after the locks were taken.
 pub fn decide(
@@ -30,6 +30,7 @@ pub fn decide(
             HoldState::Confirmed => Ok(Decision::Unchanged(hold.clone())),
             other => Err(Rejection::WrongState(other)),
         },
+        (Command::Return { units, .. }, Some(hold)) => give_back(hold, units),
         (Command::Free { released, .. }, Some(hold)) => match hold.state {
             HoldState::Paying | HoldState::Closing if *released => {
                 Ok(turn(hold, HoldState::Released))
@@ -43,13 +44,34 @@ pub fn decide(
 
 fn turn(hold: &Hold, state: HoldState) -> Decision {
     Decision::Change(Change {
-        from: Some(hold.state),
+        from: Some(hold.clone()),
         hold: Hold {
             state,
             ..hold.clone()
         },
         burned: BTreeSet::new(),
     })
+}
+
+fn give_back(hold: &Hold, units: &BTreeSet<UnitKey>) -> Result<Decision, Rejection> {
+    if hold.state != HoldState::Confirmed {
+        return Err(Rejection::WrongState(hold.state));
+    }
+    let lines = hold.lines.iter().map(|line| line.unit);
+    let sold: BTreeSet<UnitKey> = lines.filter(|unit| !hold.returned.contains(unit)).collect();
+    let gone: BTreeSet<UnitKey> = units.difference(&sold).copied().collect();
+    if !gone.is_empty() {
+        return Err(Rejection::NotSold(gone));
+    }
+    let returned = hold.returned.union(units).copied().collect();
+    Ok(Decision::Change(Change {
+        from: Some(hold.clone()),
+        hold: Hold {
+            returned,
+            ..hold.clone()
+        },
+        burned: BTreeSet::new(),
+    }))
 }
 
 fn replay(wanted: &HoldUnits, hold: &Hold) -> Result<Decision, Rejection> {
@@ -115,6 +137,7 @@ fn grant(
         state: HoldState::Held,
         request_hash: wanted.request_hash.clone(),
         lines,
+        returned: BTreeSet::new(),
         total,
         expire_time: later(now, ttl),
         max_expire_time: later(now, ttl + beyond),

@@ -1,6 +1,6 @@
 //! A plain model beside the decider: random holds, releases, expiries, pins, confirms and frees, with the invariants checked after each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 use proptest::prelude::*;
@@ -313,6 +313,55 @@ fn every_command_in_every_state() {
     );
 }
 
+/// Units of a hold are given back.
+fn returned(number: u128, units: &BTreeSet<(u128, i32)>) -> Command {
+    let unit = |(pool, ord): &(u128, i32)| UnitKey {
+        pool_id: id(*pool),
+        ord: *ord,
+    };
+    Command::Return {
+        hold_id: id(1000 + number),
+        units: units.iter().map(unit).collect(),
+    }
+}
+
+#[test]
+fn what_was_sold_is_given_back_once() {
+    let mut world = world();
+    let made = carry_out(&mut world, &hold(1, 1, &[(1, 0, 1), (1, 1, 1)]), start());
+    let back = returned(1, &[(1, 0)].into());
+    let refused = decide(&world, &back, start());
+    assert_eq!(refused, Err(Rejection::WrongState(HoldState::Held)));
+    world.holds.get_mut(&made.hold_id).unwrap().state = HoldState::Paying;
+    let hold_id = made.hold_id;
+    carry_out(&mut world, &Command::Confirm { hold_id }, start());
+    let sold = carry_out(&mut world, &back, start());
+    assert_eq!(sold.state, HoldState::Confirmed);
+    let unit = |ord| UnitKey {
+        pool_id: id(1),
+        ord,
+    };
+    assert_eq!(
+        (world.units[&unit(0)].sold, world.units[&unit(1)].sold),
+        (0, 1)
+    );
+    assert_eq!(
+        (world.pools[&id(1)].sold, world.pools[&id(1)].sales),
+        (1, 1)
+    );
+    for gone in [[(1, 0)].into(), [(1, 0), (1, 1)].into()] {
+        let again = decide(&world, &returned(1, &gone), start());
+        assert_eq!(again, Err(Rejection::NotSold([unit(0)].into())));
+    }
+    // The seat is for sale again, and the rest of the hold goes, too.
+    carry_out(&mut world, &hold(2, 2, &[(1, 0, 1)]), start());
+    carry_out(&mut world, &returned(1, &[(1, 1)].into()), start());
+    assert_eq!(
+        (world.pools[&id(1)].sold, world.pools[&id(1)].sales),
+        (0, 0)
+    );
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Do(Command),
@@ -342,6 +391,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (named.clone(), 1..=BUYERS).prop_map(|(n, b)| Step::Do(Command::Release { hold_id: id(1000 + n), account_id: id(b) })),
         2 => named.clone().prop_map(|n| Step::Do(Command::Expire { hold_id: id(1000 + n) })),
         1 => named.clone().prop_map(|n| Step::Do(Command::Confirm { hold_id: id(1000 + n) })),
+        2 => (named.clone(), prop::collection::btree_set((1..=2_u128, 0..=AREA), 1..3)).prop_map(|(n, units)| Step::Do(returned(n, &units))),
         1 => (named.clone(), any::<bool>()).prop_map(|(n, released)| Step::Do(Command::Free { hold_id: id(1000 + n), released })),
         2 => named.clone().prop_map(|n| Step::Turn(n, HoldState::Held, HoldState::Paying)),
         1 => named.clone().prop_map(|n| Step::Turn(n, HoldState::Paying, HoldState::Held)),
@@ -357,7 +407,7 @@ fn audit(snapshot: &Snapshot) {
     let mut taken: BTreeMap<CapKey, i32> = BTreeMap::new();
     for hold in snapshot.holds.values() {
         for line in &hold.lines {
-            match hold.state.claims() {
+            match hold.claim(&line.unit) {
                 ClaimState::Held => *held.entry(line.unit).or_default() += line.quantity,
                 ClaimState::Sold => *sold.entry(line.unit).or_default() += line.quantity,
                 ClaimState::Freed => continue,
@@ -384,10 +434,10 @@ fn audit(snapshot: &Snapshot) {
             .iter()
             .filter(|(key, _)| key.pool_id == *pool_id);
         let sold: i32 = sold.map(|(_, unit)| unit.sold).sum();
-        let sales = snapshot
-            .holds
-            .values()
-            .filter(|hold| hold.state == HoldState::Confirmed && hold.pool_ids().contains(pool_id));
+        let sales = snapshot.holds.values().filter(|hold| {
+            let mut lines = hold.lines.iter().map(|line| line.unit);
+            lines.any(|unit| unit.pool_id == *pool_id && hold.claim(&unit) == ClaimState::Sold)
+        });
         let sales = i64::try_from(sales.count()).unwrap();
         assert_eq!(
             (pool.sold, pool.sales),

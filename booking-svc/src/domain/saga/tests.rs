@@ -102,7 +102,7 @@ fn coupons_come_before_the_money() {
     let place = (paying.to.direction, paying.to.step, paying.to.state);
     assert_eq!(place, (Direction::Forward, Step::Pay, State::Running));
     assert_eq!(paying.intent, Some(Step::Pay));
-    let failed = without_coupons(before);
+    let failed = without_coupons(before, reason::COUPONS_NOT_USABLE);
     assert_eq!(
         (failed.to.direction, failed.to.state, failed.hold),
         (Direction::Back, State::Compensated, HoldTurn::BackToHeld)

@@ -11,6 +11,7 @@ use proto::usher::booking::v1::payment_choice::Method as PbMethod;
 use proto::usher::coupon::v1::UnusedCoupon;
 use uuid::Uuid;
 
+use super::hold::LINES_MAX;
 use super::{Fields, timestamp};
 use crate::app::reads::Seats;
 use crate::domain::booking::{
@@ -18,9 +19,7 @@ use crate::domain::booking::{
 };
 use crate::domain::finding::Findings;
 use crate::domain::price::{COUPONS_MAX, CouponChoice, Discount, Quote, Unused, of_line, total};
-
-/// Characters of a reason, as of every name.
-const REASON_MAX: usize = 200;
+use crate::domain::text::check_label;
 
 /// What is wrong with a request to book.
 pub(in crate::grpc) enum WrongBooking {
@@ -107,20 +106,25 @@ pub(in crate::grpc) fn quote_booking(
     fields.finish(hold_id.zip(coupons))
 }
 
-/// Ids of a request to abandon a booking: request_id, booking_id.
+/// A request to cancel a booking: request_id, booking_id, lines.
 pub(in crate::grpc) fn cancel_booking(
     request: &pb::CancelBookingRequest,
-) -> Result<(Uuid, Uuid), Findings> {
+) -> Result<(Uuid, Uuid, BTreeSet<i32>), Findings> {
     let mut fields = Fields::default();
     let request_id = fields.id("request_id", &request.request_id);
     let booking_id = fields.id("booking_id", &request.booking_id);
-    if request.reason.chars().count() > REASON_MAX {
-        fields.violations.add(
-            "reason",
-            format!("must have at most {REASON_MAX} characters"),
-        );
+    if let Err(problem) = check_label(&request.reason) {
+        fields.violations.add("reason", problem.to_string());
     }
-    fields.finish(request_id.zip(booking_id))
+    let lines = request.line_nos.iter().map(|it| i32::try_from(*it).ok());
+    let lines: Option<BTreeSet<i32>> = lines.collect();
+    let lines = lines.filter(|lines| lines.len() <= LINES_MAX);
+    if lines.is_none() {
+        let remedy = format!("must be at most {LINES_MAX} numbers of lines of the booking");
+        fields.violations.add("line_nos", remedy);
+    }
+    let both = request_id.zip(booking_id).zip(lines);
+    fields.finish(both.map(|((request_id, booking_id), lines)| (request_id, booking_id, lines)))
 }
 
 /// A list of the caller's bookings.
@@ -136,6 +140,7 @@ pub(in crate::grpc) fn list_bookings(
         Ok(pb::BookingState::AwaitingPayment) => Some(BookingState::AwaitingPayment),
         Ok(pb::BookingState::Confirmed) => Some(BookingState::Confirmed),
         Ok(pb::BookingState::Failed) => Some(BookingState::Failed),
+        Ok(pb::BookingState::Cancelled) => Some(BookingState::Cancelled),
         Err(_) => {
             fields
                 .violations
@@ -172,6 +177,10 @@ pub(in crate::grpc) fn booking(booking: &Booking, seats: &Seats) -> pb::Booking 
         quantity: line.quantity.unsigned_abs(),
         unit_price: Some(line.unit_price.into()),
         discount: Some(booking.discount_of(line).0.into()),
+        cancelled: line.refund.is_some(),
+        refund: line
+            .refund
+            .map(|refund| Money::new(refund, booking.total.currency).into()),
     });
     let method = match booking.method {
         Method::OnSite => pb::PaymentMethod::OnSite,
@@ -265,5 +274,6 @@ fn state(state: BookingState) -> pb::BookingState {
         BookingState::AwaitingPayment => pb::BookingState::AwaitingPayment,
         BookingState::Confirmed => pb::BookingState::Confirmed,
         BookingState::Failed => pb::BookingState::Failed,
+        BookingState::Cancelled => pb::BookingState::Cancelled,
     }
 }

@@ -14,7 +14,7 @@ use crate::domain::hold::{Hold, HoldState, UnitKey};
 use crate::domain::inventory::{HoldUnits, Pass, Place, Wish};
 
 /// Lines of one hold: a coach party; more would hold the locks of a batch for too long.
-const LINES_MAX: usize = 64;
+pub(super) const LINES_MAX: usize = 64;
 /// Places of one line: the highest cap a show can have.
 const QUANTITY_MAX: u32 = 100;
 /// Characters of a buyer reference, as of every name.

@@ -63,9 +63,9 @@ pub(in crate::grpc) fn ticket_qr(
 
 /// A ticket as answered.
 pub(in crate::grpc) fn ticket(ticket: Ticket) -> pb::Ticket {
-    let state = match ticket.state {
-        TicketState::Active => pb::TicketState::Active,
-        TicketState::Void => pb::TicketState::Void,
+    let (state, code) = match ticket.state {
+        TicketState::Active => (pb::TicketState::Active, ticket.code),
+        TicketState::Void => (pb::TicketState::Void, String::new()),
     };
     pb::Ticket {
         ticket_id: ticket.ticket_id.to_string(),
@@ -79,7 +79,7 @@ pub(in crate::grpc) fn ticket(ticket: Ticket) -> pb::Ticket {
         number: ticket.number,
         grade: ticket.grade,
         state: state.into(),
-        code: ticket.code,
+        code,
         key_id: u32::from(ticket.key_id),
         create_time: Some(timestamp(ticket.create_time)),
     }

@@ -13,10 +13,10 @@ use tonic::{Code, Status};
 use uuid::Uuid;
 
 use super::{BUSY_RETRY, CURRENCY_MISMATCH, DOWN_RETRY, IN_PROGRESS_RETRY, POOL_NOT_FOUND, down};
-use crate::app::cancel_booking::CancelRefusal;
 use crate::app::inventory::Failure;
 use crate::app::saga_admin::SagaRefusal;
 use crate::domain::booking::BookingRefusal;
+use crate::domain::cancellation::CancelRefusal;
 use crate::domain::hold::HoldState;
 use crate::domain::inventory::Rejection;
 
@@ -60,7 +60,11 @@ const TOTAL_CHANGED: Reason = failed(
 );
 const BOOKING_NOT_CANCELLABLE: Reason = failed(
     "BOOKING_NOT_CANCELLABLE",
-    "only a booking that awaits its payment can be abandoned",
+    "a booking that awaits its payment can be abandoned, and a confirmed one cancelled; ErrorInfo names the state",
+);
+const LINES_NOT_CANCELLABLE: Reason = failed(
+    "LINES_NOT_CANCELLABLE",
+    "PreconditionFailure names each line and why: UNKNOWN, CANCELLED already, or STARTED, its performance; cancel the others",
 );
 const HOLD_NOT_FOUND: Reason = absent(
     "HOLD_NOT_FOUND",
@@ -73,6 +77,10 @@ const BOOKING_NOT_FOUND: Reason = absent(
 const TICKET_NOT_FOUND: Reason = absent(
     "TICKET_NOT_FOUND",
     "there is no such ticket, or it is somebody else's",
+);
+const TICKET_VOID: Reason = failed(
+    "TICKET_VOID",
+    "the ticket was taken back, because its line was cancelled; it admits nobody",
 );
 const SAGA_NOT_FOUND: Reason = absent("SAGA_NOT_FOUND", "there is no such saga");
 const SAGA_FINAL: Reason = failed(
@@ -137,6 +145,8 @@ pub(super) const REASONS: &[&Reason] = &[
     &POOL_BUSY,
     &COUPONS_NOT_USABLE,
     &COUPONS_UNAVAILABLE,
+    &LINES_NOT_CANCELLABLE,
+    &TICKET_VOID,
 ];
 
 /// A hold that is absent for this caller.
@@ -154,6 +164,11 @@ pub(in crate::grpc) fn no_booking() -> Status {
 /// A ticket that is absent for this caller.
 pub(in crate::grpc) fn no_ticket() -> Status {
     TICKET_NOT_FOUND.refuse("the ticket does not exist").into()
+}
+
+/// A ticket that was taken back.
+pub(in crate::grpc) fn ticket_void() -> Status {
+    TICKET_VOID.refuse("the ticket was taken back").into()
 }
 
 /// A saga that does not exist.
@@ -186,6 +201,16 @@ pub(in crate::grpc) fn not_cancelled(error: TxError<CancelRefusal>) -> Status {
         let text = refusal.to_string();
         match refusal {
             CancelRefusal::NotFound => no_booking(),
+            CancelRefusal::LinesOfUnpaid => BOOKING_NOT_CANCELLABLE.refuse(text).into(),
+            CancelRefusal::Lines(lines) => {
+                let refusal = lines.iter().fold(
+                    LINES_NOT_CANCELLABLE.refuse(text),
+                    |refusal, (line_no, problem)| {
+                        refusal.precondition("LINE", &line_no.to_string(), problem.name())
+                    },
+                );
+                refusal.into()
+            }
             CancelRefusal::NotCancellable(state) => BOOKING_NOT_CANCELLABLE
                 .refuse(text)
                 .with("state", state.name())
@@ -314,6 +339,7 @@ fn rejected(rejection: &Rejection) -> Status {
             .with("units_per_buyer_max", max)
             .with("taken", taken),
         Rejection::HoldNotFound => HOLD_NOT_FOUND.refuse(text),
+        Rejection::NotSold(_) => BOOKING_NOT_CANCELLABLE.refuse(text),
         Rejection::WrongState(HoldState::Expired) => HOLD_EXPIRED.refuse(text),
         Rejection::WrongState(HoldState::Released) => HOLD_RELEASED.refuse(text),
         Rejection::WrongState(_) => HOLD_ALREADY_BOOKED.refuse(text),

@@ -124,10 +124,6 @@ async fn update_holds(connection: &mut Connection, holds: &[&Hold]) -> QueryResu
     }
     let ids: Vec<Uuid> = holds.iter().map(|hold| hold.hold_id).collect();
     let states: Vec<&str> = holds.iter().map(|hold| hold.state.name()).collect();
-    let claims: Vec<&str> = holds
-        .iter()
-        .map(|hold| hold.state.claims().name())
-        .collect();
     diesel::sql_query(
         "UPDATE hold h SET state = d.state FROM unnest($1::uuid[], $2::text[]) AS d(hold_id, state) \
          WHERE h.hold_id = d.hold_id",
@@ -136,12 +132,18 @@ async fn update_holds(connection: &mut Connection, holds: &[&Hold]) -> QueryResu
     .bind::<Array<Text>, _>(states)
     .execute(connection)
     .await?;
+    let claims = holds
+        .iter()
+        .flat_map(|hold| hold.lines.iter().map(|line| (*hold, line.unit)));
+    let claims: Vec<(&Hold, UnitKey)> = claims.collect();
     diesel::sql_query(
-        "UPDATE claim c SET state = d.state FROM unnest($1::uuid[], $2::text[]) AS d(hold_id, state) \
-         WHERE c.hold_id = d.hold_id AND c.state <> d.state",
+        "UPDATE claim c SET state = d.state FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[]) AS d(hold_id, pool_id, ord, state) \
+         WHERE c.hold_id = d.hold_id AND c.pool_id = d.pool_id AND c.ord = d.ord AND c.state <> d.state",
     )
-    .bind::<Array<SqlUuid>, _>(&ids)
-    .bind::<Array<Text>, _>(claims)
+    .bind::<Array<SqlUuid>, _>(claims.iter().map(|(hold, _)| hold.hold_id).collect::<Vec<_>>())
+    .bind::<Array<SqlUuid>, _>(claims.iter().map(|(_, unit)| unit.pool_id).collect::<Vec<_>>())
+    .bind::<Array<Integer>, _>(claims.iter().map(|(_, unit)| unit.ord).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(claims.iter().map(|(hold, unit)| hold.claim(unit).name()).collect::<Vec<_>>())
     .execute(connection)
     .await?;
     Ok(())

@@ -21,7 +21,7 @@ diesel::table! {
         room -> BigInt,
         /// Sum of sold over its units.
         sold -> BigInt,
-        /// CONFIRMED holds with a claim in it.
+        /// CONFIRMED holds with a SOLD claim in it.
         sales -> BigInt,
     }
 }
@@ -139,7 +139,7 @@ diesel::table! {
         quantity -> Integer,
         /// Copy of inv_unit.exclusive, so that an index can see it.
         exclusive -> Bool,
-        /// HELD while the hold is HELD, PAYING or CLOSING; SOLD when it is CONFIRMED; else FREED.
+        /// HELD while the hold is HELD, PAYING or CLOSING; SOLD when it is CONFIRMED, until its line is cancelled; else FREED.
         state -> Text,
         /// Grade, frozen.
         grade -> Text,

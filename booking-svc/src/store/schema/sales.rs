@@ -13,7 +13,7 @@ diesel::table! {
         request_id -> Uuid,
         /// SHA-256 of the request without its request_id.
         request_hash -> Binary,
-        /// PROCESSING, AWAITING_PAYMENT, then CONFIRMED or FAILED.
+        /// PROCESSING, AWAITING_PAYMENT, then CONFIRMED or FAILED; CANCELLED once every line of a CONFIRMED one was given back.
         state -> Text,
         /// ON_SITE or FREE.
         method -> Text,
@@ -85,6 +85,36 @@ diesel::table! {
         unit_amount -> BigInt,
         /// ISO 4217 code.
         currency -> Bpchar,
+        /// Cancellation that gave it back; null: it was not.
+        cancellation_id -> Nullable<Uuid>,
+        /// What of it goes back to the buyer, in minor units: its price without what coupons took off.
+        refund_amount -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    /// Lines of confirmed bookings that were given back together.
+    cancellation (cancellation_id) {
+        /// uuidv5(request_id, account_id/booking_id): a repeated request makes the same one. It is the refund_id at payment-svc, too.
+        cancellation_id -> Uuid,
+        /// Booking.
+        booking_id -> Uuid,
+        /// Who asked for it.
+        account_id -> Uuid,
+        /// SHA-256 of the request without its request_id.
+        request_hash -> Binary,
+        /// Why, as it was asked for.
+        reason -> Text,
+        /// What goes back to the buyer, in minor units, frozen: the sum of its lines' refunds.
+        refund_amount -> BigInt,
+        /// ISO 4217 code.
+        currency -> Bpchar,
+        /// REFUNDING until the money is back, then DONE; DONE at once where nothing was paid.
+        state -> Text,
+        /// When it was asked for; nothing of it was the buyer's from then on.
+        create_time -> Timestamptz,
+        /// When the money was back.
+        finish_time -> Nullable<Timestamptz>,
     }
 }
 

@@ -27,6 +27,7 @@ const WORLD: &str = "
     INSERT INTO burned_place VALUES (id(1), 1, 0, 7, id(1));
     INSERT INTO booking VALUES (id(1), id(7), id(1), id(1), '', 'PROCESSING', 'FREE', id(1), 0, 'KRW', NULL, NULL, NULL, '2026-01-01Z', 1, '2026-01-01Z');
     UPDATE booking SET reservation_id = id(1);
+    INSERT INTO cancellation VALUES (id(1), id(1), id(7), '', '', 0, 'KRW', 'REFUNDING');
     INSERT INTO booking_line VALUES (id(1), 0, id(1), id(1), 0, true, 1, 'R', 0, 'KRW');
     INSERT INTO ticket VALUES (id(1), id(1), 0, 0, 0, id(7), id(1), id(1), 0, true, 'ACTIVE', 1, 'code');
     INSERT INTO saga VALUES (id(1), 'book', 1, id(1), 'RUNNING', 'FORWARD', 'open', 0, NULL, NULL, 0, '2026-01-01Z', NULL, '');
@@ -172,6 +173,34 @@ const WALLS: &[(&str, &str)] = &[
     (
         "booking_payment_key",
         "INSERT INTO booking SELECT id(2), account_id, id(2), id(2), '', state, method, payment_id, 0, 'KRW', NULL, NULL, NULL, create_time, 1, create_time FROM booking",
+    ),
+    (
+        "booking_line_refund",
+        "UPDATE booking_line SET refund_amount = 0",
+    ),
+    (
+        "booking_line_refund",
+        "UPDATE booking_line SET cancellation_id = id(1), refund_amount = 1",
+    ),
+    (
+        "booking_line_cancellation_fkey",
+        "UPDATE booking_line SET cancellation_id = id(2), refund_amount = 0",
+    ),
+    (
+        "cancellation_refund",
+        "UPDATE cancellation SET refund_amount = -1",
+    ),
+    (
+        "cancellation_state",
+        "UPDATE cancellation SET state = 'SOON'",
+    ),
+    (
+        "cancellation_finish",
+        "UPDATE cancellation SET state = 'DONE'",
+    ),
+    (
+        "cancellation_booking_fkey",
+        "UPDATE cancellation SET booking_id = id(2)",
     ),
     ("booking_failure", "UPDATE booking SET state = 'FAILED'"),
     (

@@ -13,6 +13,9 @@ use super::id;
 use crate::domain::best::{Applied, Quote, Unused, WhyNot};
 use crate::domain::order::{CANDIDATES_MAX, LINES_MAX, Line, Order, PLACES_MAX, PRICE_MAX};
 
+/// Coupons that a description names.
+const NAMED_MAX: usize = 2;
+
 /// Whose order it is, the order, and the coupons that were chosen.
 pub(in crate::grpc) fn asked(
     request: &pb::QuoteBestRequest,
@@ -175,6 +178,15 @@ pub(in crate::grpc) const fn reason(reason: &WhyNot) -> pb::WhyNotUsed {
     }
 }
 
+/// The first of these, and how many there are beside them: a refusal has to fit in the headers of an answer.
+fn some(ids: &[Uuid]) -> String {
+    let named: Vec<String> = ids.iter().take(NAMED_MAX).map(Uuid::to_string).collect();
+    match ids.len().saturating_sub(NAMED_MAX) {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
+}
+
 /// What a coupon that was chosen and cannot be used lacks, for people.
 pub(in crate::grpc) fn description(reason: &WhyNot) -> String {
     match reason {
@@ -193,11 +205,11 @@ pub(in crate::grpc) fn description(reason: &WhyNot) -> String {
             format!("what it is for costs {excess} minor units too much")
         }
         WhyNot::ExclusiveWith { coupon_ids } => {
-            format!("it cannot be used beside {}", texts(coupon_ids).join(", "))
+            format!("it cannot be used beside {}", some(coupon_ids))
         }
         WhyNot::SameCampaign { coupon_id } => format!("{coupon_id} is of the same campaign"),
         WhyNot::GroupFull { group, coupon_ids } => {
-            let others = texts(coupon_ids).join(", ");
+            let others = some(coupon_ids);
             format!("as many of {group:?} are used as can be: {others}")
         }
         WhyNot::NoEffect => "there is nothing left that it could take off".to_owned(),

@@ -3,7 +3,7 @@
 use super::RealMesh;
 
 /// What is still under way in database `booking`.
-const BOOKING: [(&str, &str); 5] = [
+const BOOKING: [(&str, &str); 6] = [
     (
         "live sagas",
         "SELECT saga_id, subject_id, state, step, attempts, last_error FROM saga WHERE state IN ('RUNNING', 'WAITING', 'COMPENSATING', 'PARKED')",
@@ -11,6 +11,10 @@ const BOOKING: [(&str, &str); 5] = [
     (
         "holds that are being paid",
         "SELECT hold_id, state FROM hold WHERE state IN ('PAYING', 'CLOSING')",
+    ),
+    (
+        "money on its way back",
+        "SELECT cancellation_id, refund_amount FROM cancellation WHERE state <> 'DONE'",
     ),
     (
         "outbox",
