@@ -3,19 +3,24 @@
 //! A bench measures in rounds that take turns with those of its limits, so that whatever else the machine does falls on both; what it prints
 //! is the ratio of medians.
 
+mod answers;
+mod claims;
 pub mod echo;
 mod load;
+pub mod locked;
 mod process;
 mod queue;
 mod stage;
 mod table;
 
+use std::convert::Infallible;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 
 use mesh::identity::KeyError;
 use mesh::pg::testing::TestDatabaseError;
+use mesh::pg::{ConnectError, TxError};
 use mesh::redis::{CallError, OpenError};
 use queue_svc::credentials::KeysError;
 use queue_svc::line::LineError;
@@ -49,6 +54,12 @@ pub enum BenchError {
     /// The database of the bench.
     #[error(transparent)]
     Database(#[from] TestDatabaseError),
+    /// No database.
+    #[error("the database cannot be opened")]
+    Connect(#[from] ConnectError),
+    /// What a bench asks the database itself.
+    #[error("the database does not answer")]
+    Query(#[from] TxError<Infallible>),
     /// A key of tokens.
     #[error("no key of access tokens")]
     Tokens(#[from] KeyError),
@@ -89,10 +100,16 @@ struct Bench {
     run: fn(Extent) -> Running,
 }
 
-const BENCHES: &[Bench] = &[Bench {
-    name: "B5",
-    run: |extent| Box::pin(queue::run(extent)),
-}];
+const BENCHES: &[Bench] = &[
+    Bench {
+        name: "B5",
+        run: |extent| Box::pin(queue::run(extent)),
+    },
+    Bench {
+        name: "B6",
+        run: |extent| Box::pin(claims::run(extent)),
+    },
+];
 
 fn names() -> Vec<&'static str> {
     BENCHES.iter().map(|bench| bench.name).collect()
@@ -123,4 +140,33 @@ pub async fn run(
         write(&folder.join(format!("{}.md", bench.name)), &text)?;
     }
     Ok(())
+}
+
+/// A refusal under load is no figure.
+fn failed(call: &'static str) -> impl FnOnce(Status) -> BenchError {
+    move |status| BenchError::Call(call, Box::new(status))
+}
+
+/// 1,000,000
+fn grouped(number: u32) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped() {
+        let told = [1, 999, 1_000, 1_000_000].map(grouped);
+        assert_eq!(told, ["1", "999", "1,000", "1,000,000"]);
+    }
 }

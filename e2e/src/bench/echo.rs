@@ -8,9 +8,12 @@ use mesh::health::Health;
 use mesh::process::Runtime;
 use mesh::server::{Listeners, Server, ServerConfig, ServerError};
 use prost_types::Duration;
+use proto::usher::coupon::v1::coupon_service_server::CouponServiceServer;
 use proto::usher::queue::v1 as pb;
 use proto::usher::queue::v1::queue_service_server::{QueueService, QueueServiceServer};
 use tonic::{Request, Response, Status};
+
+use super::answers::Answers;
 
 /// Every variable that it reads.
 pub const VARIABLES: &[&Variable] = &[
@@ -36,6 +39,7 @@ pub async fn serve(config: ServerConfig, runtime: Runtime) -> Result<(), ServerE
     let listeners = Listeners::bind(&config).await?;
     Server::new(runtime.tasks, Health::new(), runtime.telemetry)
         .service(QueueServiceServer::new(Echo))
+        .service(CouponServiceServer::new(Answers::Echo))
         .serve(&config, listeners, runtime.shutdown)
         .await
 }

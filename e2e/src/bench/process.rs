@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use mesh::config::{Env, ProcessEnv};
+use tonic::transport::{Channel, Endpoint};
 
 use super::BenchError;
 
@@ -83,6 +84,15 @@ impl Process {
             }
             tokio::time::sleep(LOOK_AGAIN).await;
         }
+    }
+
+    /// A connection to it.
+    pub(super) async fn connect(&self) -> Result<Channel, BenchError> {
+        let failed = |error: tonic::transport::Error| {
+            BenchError::Contradiction(format!("{}: {error}", self.address))
+        };
+        let endpoint = Endpoint::from_shared(self.address.clone()).map_err(failed)?;
+        endpoint.tcp_nodelay(true).connect().await.map_err(failed)
     }
 
     pub(super) fn pid(&self) -> u32 {

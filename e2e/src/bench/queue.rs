@@ -9,7 +9,7 @@ mod scene;
 
 use super::process::machine;
 use super::table::{Row, Series, Table};
-use super::{BenchError, Extent};
+use super::{BenchError, Extent, grouped};
 use scene::{CALLERS, CONNECTIONS, Scene, Way};
 
 /// The bars, in percent of the limits.
@@ -170,28 +170,9 @@ fn told_of(size: u32, (keys, bytes): (usize, u32)) -> String {
     )
 }
 
-/// 1,000,000
-fn grouped(number: u32) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_grouped() {
-        let told = [1, 999, 1_000, 1_000_000].map(grouped);
-        assert_eq!(told, ["1", "999", "1,000", "1,000,000"]);
-    }
 
     #[test]
     fn a_small_line_that_costs_more_for_each_is_told() {

@@ -9,11 +9,12 @@ use base64::engine::general_purpose::STANDARD;
 use mesh::clock::{self, Stopwatch};
 use mesh::config::{Env, ProcessEnv, Secret};
 use mesh::id;
-use mesh::identity::{Claims, Role, SigningKey};
+use mesh::identity::{self, Claims, MESH_IDENTITY, Role, SigningKey};
 use mesh::pg::testing::TestDatabase;
 use mesh::redis::{Redis, RedisValue};
 use redis::Pipeline;
 use serde_json::json;
+use tonic::Request;
 use tonic::metadata::{Ascii, MetadataValue};
 use uuid::Uuid;
 
@@ -117,6 +118,20 @@ impl Stage {
         token
             .parse()
             .map_err(|_| BenchError::Contradiction("a token is no metadata".to_owned()))
+    }
+
+    /// What booking-svc shows with its calls.
+    pub(super) fn peer<T>(message: T) -> Request<T> {
+        let mut request = Request::new(message);
+        let metadata = request.metadata_mut();
+        metadata.insert(MESH_IDENTITY, MetadataValue::from_static("booking-svc"));
+        metadata.insert(identity::MESH_TOKEN, MetadataValue::from_static(MESH_TOKEN));
+        request
+    }
+
+    /// The database of all servers that it starts.
+    pub(super) fn database_url(&self) -> &Secret {
+        self.database.url()
     }
 
     /// Median time of a small write that is forced to disk.

@@ -33,7 +33,7 @@ impl Series {
     }
 
     /// Of all calls of all rounds.
-    fn percentile(&self, percent: usize) -> Duration {
+    pub(super) fn percentile(&self, percent: usize) -> Duration {
         let waits = self.rounds.iter().flat_map(|round| &round.waits);
         let mut waits: Vec<Duration> = waits.copied().collect();
         waits.sort_unstable();

@@ -8,7 +8,7 @@ use mesh::server::ServerConfig;
 
 const PROGRAM: Program = Program {
     name: "usher-echo",
-    about: "answers QueueService without a look at anything: the limit of a bench",
+    about: "answers QueueService and CouponService without a look at anything: the limit of a bench",
     variables: &[VARIABLES],
 };
 

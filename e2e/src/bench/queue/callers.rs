@@ -5,14 +5,14 @@ use std::sync::Arc;
 use mesh::id;
 use proto::usher::queue::v1 as pb;
 use proto::usher::queue::v1::queue_service_client::QueueServiceClient;
+use tonic::Request;
 use tonic::metadata::{Ascii, MetadataValue};
-use tonic::transport::{Channel, Endpoint};
-use tonic::{Request, Status};
+use tonic::transport::Channel;
 
 use super::room::Room;
 use super::scene::CONNECTIONS;
-use crate::bench::BenchError;
 use crate::bench::process::Process;
+use crate::bench::{BenchError, failed};
 
 /// Somebody who waits, or is about to.
 pub(super) struct Person {
@@ -41,7 +41,7 @@ impl Callers {
     ) -> Result<Self, BenchError> {
         let mut clients = Vec::new();
         for _ in 0..CONNECTIONS {
-            clients.push(QueueServiceClient::new(connect(process).await?));
+            clients.push(QueueServiceClient::new(process.connect().await?));
         }
         let inner = Inner {
             clients,
@@ -96,25 +96,11 @@ impl Callers {
     }
 }
 
-/// A connection to a process.
-pub(super) async fn connect(process: &Process) -> Result<Channel, BenchError> {
-    let failed = |error: tonic::transport::Error| {
-        BenchError::Contradiction(format!("{}: {error}", process.address))
-    };
-    let endpoint = Endpoint::from_shared(process.address.clone()).map_err(failed)?;
-    endpoint.tcp_nodelay(true).connect().await.map_err(failed)
-}
-
 fn by<T>(person: &Person, message: T) -> Request<T> {
     let mut request = Request::new(message);
     let token = person.token.clone();
     request.metadata_mut().insert("authorization", token);
     request
-}
-
-/// A refusal under load is no figure.
-pub(super) fn failed(call: &'static str) -> impl FnOnce(Status) -> BenchError {
-    move |status| BenchError::Call(call, Box::new(status))
 }
 
 fn waiting(place: Option<pb::Place>) -> Result<pb::Place, BenchError> {

@@ -19,10 +19,9 @@ use tonic::Request;
 use tonic::transport::Channel;
 use uuid::Uuid;
 
-use super::callers::{connect, failed};
-use crate::bench::BenchError;
 use crate::bench::process::Process;
 use crate::bench::stage::Stage;
+use crate::bench::{BenchError, failed};
 
 /// Joins of one call.
 const BATCH: u32 = 256;
@@ -224,7 +223,7 @@ struct Operator {
 impl Operator {
     async fn new(stage: &Stage, service: &Process, show_id: Uuid) -> Result<Self, BenchError> {
         Ok(Self {
-            rooms: RoomServiceClient::new(connect(service).await?),
+            rooms: RoomServiceClient::new(service.connect().await?),
             token: stage.token(id::new(), Role::Admin)?,
             show_id,
         })

@@ -214,7 +214,7 @@ impl Scene {
         let [polls, joins] = [polls, joins].map(|places| places.map(|place| place.encoded_len()));
         let told = format!(
             "Bytes of an answer with {} waiting, and of the echo's: poll {} and {}, join {} and {}.",
-            super::grouped(self.room.size),
+            crate::bench::grouped(self.room.size),
             polls[1],
             polls[0],
             joins[1],
