@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use diesel::prelude::*;
 use diesel::result::Error;
+use diesel::sql_types::{Array, Binary, Jsonb, SmallInt, Text, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use prost::{Message, Name};
 use uuid::Uuid;
@@ -34,15 +35,27 @@ pub async fn append_all<M: Message + Name>(
     connection: &mut AsyncPgConnection,
     events: &[(Uuid, M)],
 ) -> QueryResult<()> {
-    if events.is_empty() {
-        return Ok(());
-    }
     let rows = events
         .iter()
         .map(|(aggregate, event)| Row::of(event, *aggregate));
     let rows: Vec<Row> = rows.collect::<QueryResult<_>>()?;
-    diesel::insert_into(outbox::table)
-        .values(rows)
+    let [first, ..] = &rows[..] else {
+        return Ok(());
+    };
+    // Arrays: a list of values would have as many parameters as all rows have columns, and planning it costs more than writing it.
+    let insert = diesel::sql_query(
+        "INSERT INTO outbox (message_id, part, aggregate, payload, type, exchange, headers) \
+         SELECT e.message_id, e.part, e.aggregate, e.payload, $5, $6, $7 \
+         FROM unnest($1, $2, $3, $4) AS e(message_id, part, aggregate, payload)",
+    );
+    insert
+        .bind::<Array<SqlUuid>, _>(rows.iter().map(|row| row.message_id).collect::<Vec<_>>())
+        .bind::<Array<SmallInt>, _>(rows.iter().map(|row| row.part).collect::<Vec<_>>())
+        .bind::<Array<SqlUuid>, _>(rows.iter().map(|row| row.aggregate).collect::<Vec<_>>())
+        .bind::<Array<Binary>, _>(rows.iter().map(|row| &row.payload[..]).collect::<Vec<_>>())
+        .bind::<Text, _>(&first.type_)
+        .bind::<Text, _>(&first.exchange)
+        .bind::<Jsonb, _>(&first.headers)
         .execute(connection)
         .await?;
     Ok(())
