@@ -154,6 +154,10 @@ impl Claims {
             if campaign.settings.issue != Issue::Claim {
                 return Err(Refusal::Otherwise(campaign.settings.issue));
             }
+            if self.desk.knows_sold_out(&campaign, account_id) {
+                metrics::counter!("usher_coupon_gate_total", "said" => "remembered").increment(1);
+                return Err(Refusal::SoldOut);
+            }
             let (answer, told) = oneshot::channel();
             let job = Job {
                 campaign: Arc::clone(&campaign),

@@ -1,6 +1,7 @@
 //! The campaigns that people ask for, as they are known on this instance.
 
 mod gates;
+mod owners;
 
 use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
@@ -16,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 use uuid::Uuid;
 
+use self::owners::Owners;
 use crate::domain::campaign::{Campaign, State};
 use crate::domain::coupon::Coupon;
 use crate::gate::Gate;
@@ -43,6 +45,8 @@ struct Inner {
     known: RwLock<HashMap<Uuid, Known>>,
     building: Mutex<HashSet<Uuid>>,
     away: Mutex<Option<Stopwatch>>,
+    /// Owners of campaigns of which nothing is left; `None`: they are being read.
+    sold_out: RwLock<HashMap<Uuid, Option<Arc<Owners>>>>,
 }
 
 #[derive(Debug)]
@@ -64,6 +68,7 @@ impl Desk {
                 known: RwLock::default(),
                 building: Mutex::default(),
                 away: Mutex::default(),
+                sold_out: RwLock::default(),
             }),
         };
         let keeper = desk.clone();
@@ -147,6 +152,7 @@ impl Desk {
                 // What is known goes on.
                 warn!(error = chain(&error), "campaigns cannot be read");
             }
+            self.keep_owners();
             self.keep_gates(looks.is_multiple_of(COMPARE_EVERY)).await;
             tokio::select! {
                 () = tokio::time::sleep(LOOK_EVERY) => {}

@@ -11,4 +11,5 @@ mod refusals;
 mod reservations;
 mod schema;
 mod service;
+mod sold_out;
 mod walls;
