@@ -1,5 +1,6 @@
 //! Use cases.
 
+pub mod claim_queue;
 pub mod claims;
 pub mod codes;
 pub mod desk;

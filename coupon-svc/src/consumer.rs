@@ -1,5 +1,7 @@
 //! Commands of bookings: a message becomes the same use case that a call becomes.
 
+pub mod claims;
+
 use mesh::amqp::{Handler, Message, Poison};
 use mesh::id;
 use mesh::outbox::Waker;

@@ -2,6 +2,7 @@
 
 pub mod campaign;
 pub mod code;
+pub mod claim_queue;
 mod convert;
 pub mod coupon;
 pub mod grant;

@@ -15,11 +15,13 @@ use mesh::server::{Listeners, Server, ServerError};
 use mesh::tasks::Tasks;
 use proto::usher::coupon::v1::campaign_service_server::CampaignServiceServer;
 use proto::usher::coupon::v1::code_service_server::CodeServiceServer;
+use proto::usher::coupon::v1::claim_queue_service_server::ClaimQueueServiceServer;
 use proto::usher::coupon::v1::coupon_service_server::CouponServiceServer;
 use proto::usher::coupon::v1::grant_service_server::GrantServiceServer;
 use proto::usher::coupon::v1::reservation_service_server::ReservationServiceServer;
 use thiserror::Error;
 
+use crate::app::claim_queue::ClaimQueue;
 use crate::app::claims::Claims;
 use crate::app::codes::Codes;
 use crate::app::codes::redeem::{FLOOR, Redeeming};
@@ -28,10 +30,12 @@ use crate::app::grants::{Grants, work};
 use crate::app::manage::Managing;
 use crate::app::reservations;
 use crate::config::Config;
+use crate::consumer::claims::{CLAIMS, QueuedClaims};
 use crate::consumer::{COMMANDS, Commands};
 use crate::gate;
 use crate::grpc::campaign::CampaignApi;
 use crate::grpc::code::CodeApi;
+use crate::grpc::claim_queue::ClaimQueueApi;
 use crate::grpc::coupon::CouponApi;
 use crate::grpc::grant::GrantApi;
 use crate::grpc::reservation::ReservationApi;
@@ -92,7 +96,7 @@ pub async fn serve_on(
     let commands = Commands {
         outbox: outbox.clone(),
     };
-    consume(consumers, COMMANDS, commands)?;
+    consume(consumers.clone(), COMMANDS, commands)?;
     reservations::keep_watched(&database, tasks);
     let redis = Redis::open(&config.redis_url)?;
     redis.keep_watched(&health, Need::Degrading, REDIS_WATCH, tasks);
@@ -104,6 +108,12 @@ pub async fn serve_on(
     };
     let codes = codes(&config, &database, &redis, &outbox);
     let desk = Desk::start(&database, redis, gate::library(), tasks);
+    let queued = QueuedClaims::new(outbox.clone(), desk.clone());
+    consume(consumers, CLAIMS, queued)?;
+    let queue = ClaimQueue {
+        database: database.clone(),
+        outbox: outbox.clone(),
+    };
     let claims = Claims::start(desk.clone(), &database, tasks);
     let letters = dead_letters::service(database.clone());
     let coupons = CouponApi {
@@ -119,6 +129,7 @@ pub async fn serve_on(
         .service(CodeServiceServer::new(codes))
         .service(CouponServiceServer::new(coupons))
         .service(GrantServiceServer::new(grants))
+        .service(ClaimQueueServiceServer::new(ClaimQueueApi { queue }))
         .service(ReservationServiceServer::new(reservations))
         .service(letters)
         .serve(&config.server, listeners, runtime.shutdown)

@@ -3,6 +3,7 @@
 //! While one call or commit is under way, whoever comes waits for the next, so that batches grow with the load and nobody waits for a
 //! timer. Nobody is told that coupons are sold out before Postgres has given out the last one.
 
+pub mod batch;
 pub(super) mod commit;
 mod door;
 mod register;
@@ -136,10 +137,9 @@ impl Claims {
         account_id: Uuid,
         request_id: Uuid,
     ) -> Result<(Arc<Campaign>, Coupon), Refusal> {
-        let name = [account_id.as_bytes().as_slice(), request_id.as_bytes()].concat();
         let wish = Wish {
             account_id,
-            coupon_id: id::derive(campaign_id, name),
+            coupon_id: coupon_of(campaign_id, account_id, request_id),
         };
         let since = Stopwatch::start();
         loop {
@@ -176,6 +176,12 @@ impl Claims {
             }
         }
     }
+}
+
+/// The coupon that a claim makes, whichever way it comes.
+fn coupon_of(campaign_id: Uuid, account_id: Uuid, request_id: Uuid) -> Uuid {
+    let name = [account_id.as_bytes().as_slice(), request_id.as_bytes()].concat();
+    id::derive(campaign_id, name)
 }
 
 /// Claims by campaign, in order.

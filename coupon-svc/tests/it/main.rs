@@ -1,6 +1,7 @@
 //! coupon-svc against a real Redis and a real Postgres.
 #![cfg(test)] // so that clippy knows these modules as tests
 
+mod batches;
 mod campaigns;
 mod claims;
 mod codes;

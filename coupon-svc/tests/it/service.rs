@@ -23,9 +23,11 @@ use mesh::server::{Listeners, ServerConfig};
 use mesh::tasks::Tasks;
 use mesh::telemetry::Telemetry;
 use mesh::timings::Timings;
+use prost::{Message, Name};
 use proto::usher::coupon::v1 as pb;
 use proto::usher::coupon::v1::campaign_service_client::CampaignServiceClient;
 use proto::usher::coupon::v1::code_service_client::CodeServiceClient;
+use proto::usher::coupon::v1::claim_queue_service_client::ClaimQueueServiceClient;
 use proto::usher::coupon::v1::coupon_service_client::CouponServiceClient;
 use proto::usher::coupon::v1::reservation_service_client::ReservationServiceClient;
 use proto::usher::coupon::v1::grant_service_client::GrantServiceClient;
@@ -60,6 +62,8 @@ pub(crate) struct Home {
     storage: TestDatabase,
     /// Of its own, and with it the counts of wrong codes.
     pub(crate) code_key: CodeKey,
+    /// Prefix of its names on the broker.
+    prefix: String,
 }
 
 /// A running coupon-svc.
@@ -69,6 +73,7 @@ pub(crate) struct Instance {
     pub(crate) reservations: ReservationServiceClient<Channel>,
     pub(crate) codes: CodeServiceClient<Channel>,
     pub(crate) grants: GrantServiceClient<Channel>,
+    pub(crate) queue: ClaimQueueServiceClient<Channel>,
     shutdown: CancellationToken,
     ended: tokio::task::JoinHandle<Result<(), ServiceError>>,
     owner: Tasks,
@@ -86,7 +91,15 @@ impl Home {
             key,
             storage,
             code_key: mesh::id::new().to_string().parse().unwrap(),
+            prefix: SHARED.clone(),
         }
+    }
+
+    /// A home whose messages no other one reads. Queues stay until the stack is reset, so that only few tests have their own.
+    pub(crate) async fn with_queues() -> Self {
+        let mut home = Self::new().await;
+        home.prefix = format!("t{}.", mesh::id::new().simple());
+        home
     }
 
     pub(crate) async fn start(&self) -> Instance {
@@ -117,7 +130,7 @@ impl Home {
             server,
             database_url: self.storage.url().clone(),
             amqp_url: Secret::new(of_the_stack("USHER_AMQP_URL")),
-            amqp_prefix: SHARED.clone(),
+            amqp_prefix: self.prefix.clone(),
             redis_url: redis_url.clone(),
             code_key: self.code_key.clone(),
             timings: Timings::test(),
@@ -139,7 +152,8 @@ impl Home {
             coupons: CouponServiceClient::new(channel.clone()),
             reservations: ReservationServiceClient::new(channel.clone()),
             codes: CodeServiceClient::new(channel.clone()),
-            grants: GrantServiceClient::new(channel),
+            grants: GrantServiceClient::new(channel.clone()),
+            queue: ClaimQueueServiceClient::new(channel),
             shutdown,
             ended,
             owner,
@@ -213,6 +227,35 @@ impl Home {
              CREATE TRIGGER note AFTER INSERT ON outbox FOR EACH ROW EXECUTE FUNCTION note()",
         )
         .await;
+    }
+
+    /// Keeps whatever the outbox is given from now on in table `sent`.
+    pub(crate) async fn keep_sent(&self) {
+        self.sql(
+            "CREATE TABLE sent AS SELECT message_id, part, aggregate, type, exchange, payload, headers FROM outbox WHERE false; \
+             CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS \
+             $$ BEGIN INSERT INTO sent VALUES (NEW.message_id, NEW.part, NEW.aggregate, NEW.type, NEW.exchange, NEW.payload, NEW.headers); \
+             RETURN NULL; END $$; \
+             CREATE TRIGGER keep AFTER INSERT ON outbox FOR EACH ROW EXECUTE FUNCTION keep()",
+        )
+        .await;
+    }
+
+    /// Messages of this kind that were kept: each as often as it was told.
+    pub(crate) async fn sent<M: Message + Name + Default>(&self) -> Vec<M> {
+        #[derive(diesel::QueryableByName)]
+        struct Row {
+            #[diesel(sql_type = diesel::sql_types::Binary)]
+            payload: Vec<u8>,
+        }
+        let name = M::full_name();
+        let rows: Vec<Row> =
+            diesel::sql_query(format!("SELECT payload FROM sent WHERE type = '{name}'"))
+                .load(&mut self.connection().await)
+                .await
+                .unwrap();
+        let messages = rows.iter().map(|row| M::decode(&row.payload[..]).unwrap());
+        messages.collect()
     }
 
     /// How many events of this kind were told, and of how many subjects.

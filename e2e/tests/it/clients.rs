@@ -91,6 +91,7 @@ const SERVICES: [(&str, &[&str], &str, &str); 4] = [
         &[
             "usher.coupon.v1.CampaignService",
             "usher.coupon.v1.CodeService",
+            "usher.coupon.v1.ClaimQueueService",
             "usher.coupon.v1.CouponService",
             "usher.coupon.v1.GrantService",
         ],
