@@ -5,6 +5,7 @@ pub mod claims;
 pub mod codes;
 pub mod desk;
 pub mod grants;
+pub mod expiry;
 pub mod manage;
 pub mod quote;
 pub mod reads;

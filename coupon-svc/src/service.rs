@@ -27,6 +27,7 @@ use crate::app::codes::Codes;
 use crate::app::codes::redeem::{FLOOR, Redeeming};
 use crate::app::desk::Desk;
 use crate::app::grants::{Grants, work};
+use crate::app::expiry;
 use crate::app::manage::Managing;
 use crate::app::reservations;
 use crate::config::Config;
@@ -97,6 +98,7 @@ pub async fn serve_on(
         outbox: outbox.clone(),
     };
     consume(consumers.clone(), COMMANDS, commands)?;
+    expiry::keep(&database, &outbox, tasks);
     reservations::keep_watched(&database, tasks);
     let redis = Redis::open(&config.redis_url)?;
     redis.keep_watched(&health, Need::Degrading, REDIS_WATCH, tasks);

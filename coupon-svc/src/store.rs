@@ -4,6 +4,7 @@ pub mod campaigns;
 pub mod codes;
 pub mod coupons;
 pub mod grants;
+pub mod expiry;
 pub mod reservations;
 mod schema;
 pub mod stock;

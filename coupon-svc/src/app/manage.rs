@@ -5,7 +5,7 @@ use mesh::page::{Page, PageRequest};
 use mesh::pg::idempotency::{Begun, Key, RequestHash, begin};
 use mesh::pg::{Connection, Database, DomainError, TxError};
 use mesh::{id, outbox, pg};
-use proto::usher::coupon::events::v1::CampaignEnded;
+use proto::usher::coupon::events::v1::{CampaignEndCause, CampaignEnded};
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -227,10 +227,12 @@ async fn change(
         (Wish::Open(_), Some(stock)) => {
             store::stock::lay_out(connection, campaign_id, stock).await?;
         }
-        (Wish::End(_), _) => {
+        // The end by time was told when it came.
+        (Wish::End(_), _) if known.state != State::Expired => {
             let event = CampaignEnded {
                 campaign_id: campaign_id.to_string(),
                 end_time: Some(to_timestamp(now)),
+                cause: CampaignEndCause::ByOrder.into(),
             };
             outbox::append(connection, &event, campaign_id).await?;
         }

@@ -5,6 +5,7 @@
 //! | DRAFT | OPEN | ENDED | - |
 //! | OPEN | unchanged | ENDED | EXHAUSTED |
 //! | EXHAUSTED | unchanged | ENDED | - |
+//! | EXPIRED | unchanged | ENDED | - |
 //! | ENDED | [`Refused::NotDraft`] | unchanged | - |
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -157,13 +158,21 @@ pub enum State {
     Open,
     /// Every coupon was issued.
     Exhausted,
+    /// Its window is over.
+    Expired,
     /// Ended by order.
     Ended,
 }
 
 impl State {
     /// Every state.
-    pub const ALL: [Self; 4] = [Self::Draft, Self::Open, Self::Exhausted, Self::Ended];
+    pub const ALL: [Self; 5] = [
+        Self::Draft,
+        Self::Open,
+        Self::Exhausted,
+        Self::Expired,
+        Self::Ended,
+    ];
 
     /// Its name in the database.
     #[must_use]
@@ -172,6 +181,7 @@ impl State {
             Self::Draft => "DRAFT",
             Self::Open => "OPEN",
             Self::Exhausted => "EXHAUSTED",
+            Self::Expired => "EXPIRED",
             Self::Ended => "ENDED",
         }
     }
@@ -246,6 +256,7 @@ impl Campaign {
             State::Open if now >= self.settings.claim_close => Standing::Expired,
             State::Open => Standing::Open,
             State::Exhausted => Standing::Exhausted,
+            State::Expired => Standing::Expired,
             State::Ended => Standing::Ended,
         }
     }
@@ -276,7 +287,7 @@ impl Campaign {
     pub fn opened(&self, now: DateTime<Utc>) -> Result<Self, Refused> {
         match self.state {
             State::Ended => Err(Refused::NotDraft),
-            State::Open | State::Exhausted => Ok(self.clone()),
+            State::Open | State::Exhausted | State::Expired => Ok(self.clone()),
             State::Draft if now >= self.settings.claim_close => Err(Refused::WindowOver),
             State::Draft => Ok(self.turned(State::Open)),
         }

@@ -161,7 +161,9 @@ pub async fn list(
             query.filter(is(State::Open).and(campaign::claim_close_time.gt(now)))
         }
         Some(Standing::Expired) => {
-            query.filter(is(State::Open).and(campaign::claim_close_time.le(now)))
+            // Nobody may have looked yet.
+            let over = is(State::Open).and(campaign::claim_close_time.le(now));
+            query.filter(over.or(is(State::Expired)))
         }
     };
     let rows: Vec<(Row, i64)> = query.load(connection).await?;

@@ -5,6 +5,7 @@ mod batches;
 mod campaigns;
 mod claims;
 mod codes;
+mod expiry;
 mod gates;
 mod grants;
 mod quotes;

@@ -54,8 +54,8 @@ pub(in crate::app) async fn rule(
     };
     let now = pg::now(connection).await?;
     let shut = campaign.admits(now).err();
-    // The gate judges by the clock. An order to end it may have come after that.
-    let ended = campaign.state == State::Ended;
+    // The gate judges by the clock. What was told to be over since is over.
+    let ended = matches!(campaign.state, State::Ended | State::Expired);
     let judged = |claim: &Claim| shut.filter(|_| ended || !claim.gated);
     let admitted = claims.iter().filter(|claim| judged(claim).is_none());
     let wishes: Vec<Wish> = admitted.map(|claim| claim.wish).collect();
