@@ -1,6 +1,6 @@
-//! The auditor finds what it says it finds: each rule of both files has a contradiction that it names, and nothing before.
+//! The auditor finds what it says it finds: each rule of each file has a contradiction that it names, and nothing before.
 
-use crate::real::audit::{BOOKING, PAYMENT};
+use crate::real::audit::{BOOKING, COUPON, PAYMENT};
 use crate::real::{RealMesh, ShowPlan, Storage, Timings};
 use mesh::identity::Role;
 
@@ -129,6 +129,77 @@ const IN_PAYMENT: [Planted; 8] = [
     ),
 ];
 
+/// A campaign of 20 of which four are issued, one of them reserved, one used once and one used and restored; one that is exhausted; a draft.
+const COUPONS: &str = "
+    CREATE FUNCTION id(n int) RETURNS uuid LANGUAGE sql AS $$ SELECT lpad(n::text, 32, '0')::uuid $$;
+    INSERT INTO campaign (campaign_id, name, terms, stock, per_account_max, claim_open_time, claim_close_time, use_days, uses_per_coupon, state)
+        VALUES (id(1), 'c', '{}', 20, 2, '2026-01-01Z', '2099-01-02Z', 30, 2, 'OPEN'),
+            (id(2), 'c', '{}', 1, 1, '2026-01-01Z', '2099-01-02Z', 30, 1, 'EXHAUSTED'), (id(3), 'c', '{}', 5, 1, '2026-01-01Z', '2099-01-02Z', 30, 1, 'DRAFT');
+    INSERT INTO campaign_stock SELECT id(1), s, 1 FROM generate_series(0, 15) s;
+    INSERT INTO campaign_stock SELECT id(2), s, 0 FROM generate_series(0, 15) s;
+    INSERT INTO coupon (coupon_id, campaign_id, account_id, n, state, uses_max, uses, issue_time, valid_from_time, expire_time)
+        SELECT id(c), id(g), id(a), n, s, m, u, now(), now(), now() + interval '1 day' FROM (VALUES (1, 1, 7, 1, 'RESERVED', 2, 0),
+            (2, 1, 7, 2, 'AVAILABLE', 2, 1), (3, 1, 8, 1, 'AVAILABLE', 2, 0), (4, 1, 9, 1, 'AVAILABLE', 2, 0), (5, 2, 7, 1, 'USED', 1, 1)) v(c, g, a, n, s, m, u);
+    INSERT INTO reservation (reservation_id, booking_id, account_id, state)
+        VALUES (id(1), id(1), id(7), 'RESERVED'), (id(2), id(2), id(7), 'USED'), (id(3), id(3), id(8), 'RESTORED'), (id(4), id(4), id(9), 'RELEASED');
+    INSERT INTO reservation_coupon VALUES (id(1), id(1), true, false), (id(2), id(2), false, false), (id(2), id(5), false, false),
+        (id(3), id(3), false, true), (id(4), id(4), false, false)";
+
+const IN_COUPON: [Planted; 13] = [
+    (
+        "a campaign issued what its stock has lost",
+        "UPDATE campaign_stock SET remaining = 2 WHERE campaign_id = id(1) AND shard = 3",
+    ),
+    (
+        "a campaign issued what its stock has lost",
+        "DELETE FROM coupon WHERE coupon_id = id(4)",
+    ),
+    (
+        "a campaign with a limit has its stock in parts once it opens",
+        "UPDATE campaign SET state = 'OPEN' WHERE state = 'DRAFT'",
+    ),
+    (
+        "a campaign is exhausted when nothing is left",
+        "UPDATE campaign SET state = 'OPEN' WHERE campaign_id = id(2)",
+    ),
+    (
+        "a campaign is exhausted when nothing is left",
+        "UPDATE campaign SET state = 'EXHAUSTED' WHERE campaign_id = id(1)",
+    ),
+    (
+        "nobody has more coupons of a campaign than it allows",
+        "UPDATE campaign SET per_account_max = 1",
+    ),
+    (
+        "the coupons of an owner are numbered without gaps",
+        "UPDATE coupon SET n = 3 WHERE coupon_id = id(2)",
+    ),
+    (
+        "a coupon is of a campaign that was opened",
+        "UPDATE coupon SET campaign_id = id(3) WHERE coupon_id = id(4)",
+    ),
+    (
+        "a coupon is of a campaign that was opened",
+        "UPDATE coupon SET campaign_id = id(9) WHERE coupon_id = id(4)",
+    ),
+    (
+        "a coupon that is reserved has one holder, and no other has any",
+        "UPDATE coupon SET state = 'AVAILABLE' WHERE coupon_id = id(1)",
+    ),
+    (
+        "a coupon that is reserved has one holder, and no other has any",
+        "UPDATE coupon SET state = 'RESERVED' WHERE coupon_id = id(4)",
+    ),
+    (
+        "a reservation holds coupons as long as it is open",
+        "UPDATE reservation SET state = 'RELEASED' WHERE reservation_id = id(1)",
+    ),
+    (
+        "a coupon counts the bookings that used it",
+        "UPDATE coupon SET uses = 0 WHERE coupon_id = id(2)",
+    ),
+];
+
 /// A captured payment whose money was found a second time and goes back: legal.
 const TWICE_AND_BACK: &str = "
     INSERT INTO refund (refund_id, payment_id, amount, currency, cause, idempotency_key, state)
@@ -165,9 +236,12 @@ async fn every_rule_finds_its_contradiction() {
     // Nobody writes while contradictions are planted.
     mesh.kill("booking-svc");
     mesh.kill("payment-svc");
+    mesh.kill("coupon-svc");
+    mesh.coupon.run(COUPONS).await;
     for (storage, file, planted, rules) in [
         (&mesh.booking, BOOKING, &IN_BOOKING[..], 20),
         (&mesh.payment, PAYMENT, &IN_PAYMENT[..], 8),
+        (&mesh.coupon, COUPON, &IN_COUPON[..], 9),
     ] {
         assert_eq!(
             file.matches("UNION ALL").count() + 1,

@@ -12,10 +12,17 @@ pub(crate) const BOOKING: &str = include_str!("../../../../booking-svc/audit.sql
 /// Contradictions inside of database `payment`.
 pub(crate) const PAYMENT: &str = include_str!("../../../../payment-svc/audit.sql");
 
+/// Contradictions inside of database `coupon`.
+pub(crate) const COUPON: &str = include_str!("../../../../coupon-svc/audit.sql");
+
 impl RealMesh {
     /// Fails on the first thing that contradicts another: inside the tables, between the services, and with what the provider did.
     pub(crate) async fn audit(&self) {
-        for (storage, sql) in [(&self.booking, BOOKING), (&self.payment, PAYMENT)] {
+        for (storage, sql) in [
+            (&self.booking, BOOKING),
+            (&self.payment, PAYMENT),
+            (&self.coupon, COUPON),
+        ] {
             let found = storage.rows(sql.trim_end().trim_end_matches(';')).await;
             assert!(found.is_empty(), "not true: {found:?}");
         }
