@@ -6,6 +6,7 @@
 mod callers;
 mod quotes;
 mod scene;
+mod seller;
 mod tables;
 
 use super::process::machine;
