@@ -79,6 +79,13 @@ async fn outcomes(home: &Home, batch_id: &str) -> Vec<Outcome> {
     results.map(|result| result.outcome.unwrap()).collect()
 }
 
+async fn everything_is_sent(home: &Home) {
+    until("everything is sent", async || {
+        (home.number("SELECT count(*) AS n FROM outbox").await == 0).then_some(())
+    })
+    .await;
+}
+
 fn refused(refusal: ClaimRefusal) -> Outcome {
     Outcome::Refusal(refusal.into())
 }
@@ -135,10 +142,7 @@ async fn batches_beside_claims_at_two_instances_are_exact_and_have_one_effect_ea
     // Every batch is delivered once more, and one behind them that shows that they were.
     let command = ClaimCouponsCommand::full_name();
     let columns = "message_id, part, aggregate, type, exchange, payload, headers";
-    until("everything is sent", async || {
-        (home.number("SELECT count(*) AS n FROM outbox").await == 0).then_some(())
-    })
-    .await;
+    everything_is_sent(&home).await;
     home.sql(&format!(
         "INSERT INTO outbox ({columns}) SELECT {columns} FROM sent WHERE type = '{command}'"
     ))
@@ -148,10 +152,7 @@ async fn batches_beside_claims_at_two_instances_are_exact_and_have_one_effect_ea
         outcomes(&home, &last).await,
         [refused(ClaimRefusal::SoldOut)]
     );
-    until("everything is sent again", async || {
-        (home.number("SELECT count(*) AS n FROM outbox").await == 0).then_some(())
-    })
-    .await;
+    everything_is_sent(&home).await;
     one.stop().await;
     two.stop().await;
     assert_eq!(home.number(kept).await, 300);
