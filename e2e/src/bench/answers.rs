@@ -20,7 +20,7 @@ pub(super) enum Answers {
     /// Nobody: a claim of the nil campaign finds it sold out, every other one gets a coupon.
     Echo,
     /// A lock, and what stands behind it.
-    Locked(Locked),
+    Locked(Box<Locked>),
 }
 
 /// A coupon as long as those of [`settings`].

@@ -118,7 +118,7 @@ pub async fn serve(config: Config, runtime: Runtime) -> Result<(), LockedError> 
         tasks: runtime.tasks.clone(),
     };
     Server::new(runtime.tasks, Health::new(), runtime.telemetry)
-        .service(CouponServiceServer::new(Answers::Locked(locked)))
+        .service(CouponServiceServer::new(Answers::Locked(Box::new(locked))))
         .serve(&config.server, listeners, runtime.shutdown)
         .await?;
     Ok(())
