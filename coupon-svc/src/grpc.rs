@@ -1,8 +1,8 @@
 //! The RPCs: parse, call the use case, answer.
 
 pub mod campaign;
-pub mod code;
 pub mod claim_queue;
+pub mod code;
 mod convert;
 pub mod coupon;
 pub mod grant;

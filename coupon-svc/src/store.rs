@@ -3,8 +3,8 @@
 pub mod campaigns;
 pub mod codes;
 pub mod coupons;
-pub mod grants;
 pub mod expiry;
+pub mod grants;
 pub mod reservations;
 mod schema;
 pub mod stock;

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::claims::batch::QueuedClaim;
 use super::manage::{Error, Operator, Refusal};
-use crate::domain::campaign::State;
+use crate::domain::campaign::{Issue, State};
 use crate::store;
 
 /// Claims of one batch: one message and one transaction, which holds its locks for tens of milliseconds.
@@ -52,11 +52,13 @@ impl ClaimQueue {
             };
             let campaign_id = order.campaign_id;
             let campaign = store::campaigns::find(connection, campaign_id, false).await?;
-            let there = campaign.is_some_and(|campaign| {
-                order.operator.may(&campaign) && campaign.state != State::Draft
-            });
-            if !there {
-                return Err(Refusal::NoCampaign.into());
+            let campaign = campaign
+                .filter(|campaign| order.operator.may(campaign) && campaign.state != State::Draft);
+            // Nothing changes how coupons of a campaign are had once it is open.
+            match campaign.map(|campaign| campaign.settings.issue) {
+                Some(Issue::Claim) => {}
+                Some(issue) => return Err(Refusal::Otherwise(issue).into()),
+                None => return Err(Refusal::NoCampaign.into()),
             }
             let batch_id = id::new();
             let claims = order.claims.iter().map(|claim| events::QueuedClaim {

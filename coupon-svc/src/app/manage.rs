@@ -26,6 +26,9 @@ pub enum Refusal {
     /// The platform has no share in it.
     #[error("a seller's campaign is paid by the seller")]
     PaidBySeller,
+    /// Its coupons are had in another way.
+    #[error("coupons of this campaign are not claimed")]
+    Otherwise(Issue),
     /// The id was used for something else.
     #[error("the request id was used for another request")]
     RequestIdReused,

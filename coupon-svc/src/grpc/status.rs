@@ -218,6 +218,7 @@ pub(super) fn managing(error: manage::Error) -> Status {
                 wrong.add("settings.terms.platform_share", remedy);
                 wrong.refuse(&INVALID_REQUEST)
             }
+            Refusal::Otherwise(issue) => otherwise(text, issue),
             Refusal::RequestIdReused => REQUEST_ID_REUSED.refuse(text).into(),
             Refusal::RequestInProgress => REQUEST_IN_PROGRESS
                 .refuse(text)

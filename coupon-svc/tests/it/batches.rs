@@ -229,6 +229,13 @@ async fn a_batch_is_refused_where_a_claim_would_be() {
         let refused = queue(&instance, &home, by, campaign_id, &[person()]).await;
         assert_eq!(reason(&refused.unwrap_err()), "CAMPAIGN_NOT_FOUND");
     }
+    let granted = pb::CampaignSettings {
+        issue: pb::IssueMode::Grant.into(),
+        ..settings(5)
+    };
+    let granted = instance.campaign(&home, granted).await;
+    let other = queue(&instance, &home, admin, granted, &[person()]).await;
+    assert_eq!(reason(&other.unwrap_err()), "ISSUED_OTHERWISE");
     assert_eq!(home.number("SELECT count(*) AS n FROM coupon").await, 0);
     instance.stop().await;
 }

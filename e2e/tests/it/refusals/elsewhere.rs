@@ -10,7 +10,7 @@ use super::scene::Scene;
 use crate::real::RealMesh;
 
 /// A reason, the test that shows it, and what stands there.
-const SHOWN: [(&str, &str, &str); 43] = [
+const SHOWN: [(&str, &str, &str); 48] = [
     (
         "REQUEST_IN_PROGRESS",
         "booking-svc/tests/it/catalogue/venue.rs",
@@ -204,6 +204,31 @@ const SHOWN: [(&str, &str, &str); 43] = [
         "QUEUE_PASS_USED",
         "booking-svc/tests/it/passes.rs",
         "QueuePassUsed",
+    ),
+    (
+        "RESERVATION_RELEASED",
+        "coupon-svc/tests/it/reservations.rs",
+        "RESERVATION_RELEASED",
+    ),
+    (
+        "RESERVATION_USED",
+        "coupon-svc/tests/it/reservations.rs",
+        "RESERVATION_USED",
+    ),
+    (
+        "COUPONS_UNAVAILABLE",
+        "e2e/tests/it/discounts.rs",
+        "COUPONS_UNAVAILABLE",
+    ),
+    (
+        "LINES_NOT_CANCELLABLE",
+        "e2e/tests/it/discounts.rs",
+        "LINES_NOT_CANCELLABLE",
+    ),
+    (
+        "TICKET_VOID",
+        "e2e/tests/it/discounts.rs",
+        "TICKET_VOID",
     ),
     ("POOL_BUSY", "booking-svc/tests/it/inventory.rs", "PoolBusy"),
 ];
