@@ -91,7 +91,7 @@ async fn cancel_once(
         booking,
         verdict: Mutex::new(Verdict::Unseen),
     });
-    let riding: Arc<dyn Rider> = Arc::clone(&rider) as Arc<dyn Rider>;
+    let riding: Arc<dyn Rider> = rider.clone();
     let done = sagas.inner.inventory.submit_with(command, riding).await;
     match (done, rider.verdict()) {
         (Ok(_), _) | (Err(Failure::Fenced), Verdict::Replay) => Ok(Tried::Done),

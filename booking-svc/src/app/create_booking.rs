@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+use mesh::faults::Faults;
 use mesh::pg::{self, Connection, DomainError, TxError};
 use mesh::{id, outbox, trace};
 use tokio::sync::broadcast::error::RecvError;
@@ -9,8 +11,9 @@ use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use super::quote_booking::quote_booking;
+use crate::app::timings::BookTimings;
 use crate::domain::booking::{Booking, BookingRefusal, CreateBooking, discounted, open};
-use crate::domain::hold::HoldState;
+use crate::domain::hold::{Hold, HoldState};
 use crate::domain::price::{CouponChoice, Discount};
 use crate::domain::saga::{Note, Step};
 use crate::publish;
@@ -106,6 +109,74 @@ async fn present(sagas: &Sagas, booking_id: Uuid) -> Result<Booking, Error> {
     }
 }
 
+/// A booking that is about to be opened on a hold that its transaction has locked.
+struct Opening<'a> {
+    wanted: &'a CreateBooking,
+    hold: &'a Hold,
+    discounts: &'a [Discount],
+    deadline: DateTime<Utc>,
+    timings: &'a BookTimings,
+    owner: &'a str,
+    faults: &'a Faults,
+}
+
+impl Opening<'_> {
+    /// Writes booking and saga, pins the hold, and says what is called first.
+    async fn write(&self, connection: &mut Connection) -> Result<Opened, Error> {
+        let (booking_id, saga_id) = (id::new(), id::new());
+        let first = if self.discounts.is_empty() {
+            (Step::Pay, PAY)
+        } else {
+            (Step::Coupons, COUPONS)
+        };
+        let reservation_id = id::derive(saga_id, "coupons/do");
+        let new = NewBooking {
+            booking_id,
+            request_id: self.wanted.request_id,
+            request_hash: &self.wanted.request_hash,
+            method: self.wanted.method,
+            payment_id: id::derive(saga_id, "pay/do"),
+            payment_deadline_time: self.deadline,
+            discounts: self.discounts,
+            reservation_id: (!self.discounts.is_empty()).then_some(reservation_id),
+        };
+        let saga = NewSaga {
+            saga_id,
+            booking_id,
+            owner: self.owner,
+            lease: self.timings.lease,
+            deadline_time: later(self.hold.max_expire_time, self.timings.unknown_max),
+            step: first.0,
+            traceparent: trace::current().map(|trace| trace.to_string()),
+        };
+        sagas::insert(connection, &saga).await?;
+        self.faults.at(PIN.after_intent).await;
+        bookings::insert(connection, &new, self.hold).await?;
+        if !holds::turn(
+            connection,
+            self.hold.hold_id,
+            HoldState::Held,
+            HoldState::Paying,
+        )
+        .await?
+        {
+            return Err(BookingRefusal::HoldAlreadyBooked.into());
+        }
+        self.faults.at(PIN.after_effect).await;
+        sagas::note(connection, saga_id, "open", Note::Ok, 1).await?;
+        sagas::note(connection, saga_id, Step::Pin.name(), Note::Ok, 1).await?;
+        self.faults.at(first.1.before_intent).await;
+        sagas::note(connection, saga_id, first.0.name(), Note::Intent, 1).await?;
+        let total = discounted(self.hold.total, self.discounts);
+        let started = publish::started(booking_id, self.hold, total);
+        outbox::append(connection, &started, booking_id).await?;
+        Ok(Opened::New {
+            booking_id,
+            saga_id,
+        })
+    }
+}
+
 /// What the wanted coupons take off, or the booking that this request made before: it is answered while coupon-svc is away, too.
 async fn discounts(
     sagas: &Sagas,
@@ -165,50 +236,16 @@ async fn open_once(sagas: &Sagas, wanted: &CreateBooking) -> Result<Opened, Erro
             let hold = found.ok_or(BookingRefusal::HoldNotFound)?;
             let now = pg::now(connection).await?;
             let deadline = open(&wanted, &hold, &discounts, timings.payment, now)?;
-            let (booking_id, saga_id) = (id::new(), id::new());
-            let first = if discounts.is_empty() {
-                (Step::Pay, PAY)
-            } else {
-                (Step::Coupons, COUPONS)
-            };
-            let reservation_id = id::derive(saga_id, "coupons/do");
-            let new = NewBooking {
-                booking_id,
-                request_id: wanted.request_id,
-                request_hash: &wanted.request_hash,
-                method: wanted.method,
-                payment_id: id::derive(saga_id, "pay/do"),
-                payment_deadline_time: deadline,
+            let opening = Opening {
+                wanted: &wanted,
+                hold: &hold,
                 discounts: &discounts,
-                reservation_id: (!discounts.is_empty()).then_some(reservation_id),
-            };
-            let saga = NewSaga {
-                saga_id,
-                booking_id,
+                deadline,
+                timings: &timings,
                 owner: &owner,
-                lease: timings.lease,
-                deadline_time: later(hold.max_expire_time, timings.unknown_max),
-                step: first.0,
-                traceparent: trace::current().map(|trace| trace.to_string()),
+                faults: &faults,
             };
-            sagas::insert(connection, &saga).await?;
-            faults.at(PIN.after_intent).await;
-            bookings::insert(connection, &new, &hold).await?;
-            if !holds::turn(connection, hold.hold_id, HoldState::Held, HoldState::Paying).await? {
-                return Err(BookingRefusal::HoldAlreadyBooked.into());
-            }
-            faults.at(PIN.after_effect).await;
-            sagas::note(connection, saga_id, "open", Note::Ok, 1).await?;
-            sagas::note(connection, saga_id, Step::Pin.name(), Note::Ok, 1).await?;
-            faults.at(first.1.before_intent).await;
-            sagas::note(connection, saga_id, first.0.name(), Note::Intent, 1).await?;
-            let total = discounted(hold.total, &discounts);
-            let started = publish::started(booking_id, &hold, total);
-            outbox::append(connection, &started, booking_id).await?;
-            Ok(Opened::New {
-                booking_id,
-                saga_id,
-            })
+            opening.write(connection).await
         });
     opened.await
 }

@@ -234,7 +234,7 @@ pub enum Decision {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// The hold before; `None` for a new one.
-    pub from: Option<Hold>,
+    pub from: Option<Box<Hold>>,
     /// The hold as it is now.
     pub hold: Hold,
     /// Places of strict waiting rooms that it takes: a new hold alone.
@@ -321,7 +321,10 @@ impl Snapshot {
     pub fn apply(&mut self, change: &Change) {
         for pool_id in change.hold.pool_ids() {
             if let Some(pool) = self.pools.get_mut(&pool_id) {
-                let before = change.from.as_ref().is_some_and(|it| is_sale(it, pool_id));
+                let before = change
+                    .from
+                    .as_deref()
+                    .is_some_and(|it| is_sale(it, pool_id));
                 pool.sales += i64::from(is_sale(&change.hold, pool_id)) - i64::from(before);
             }
         }
@@ -361,7 +364,7 @@ fn is_sale(hold: &Hold, pool_id: Uuid) -> bool {
 /// -1, 0 or 1: how a change of hold moves the places of a unit that are claimed so.
 fn effect(count: ClaimState, change: &Change, unit: &UnitKey) -> i32 {
     let counts = |hold: &Hold| hold.claim(unit) == count;
-    i32::from(counts(&change.hold)) - i32::from(change.from.as_ref().is_some_and(counts))
+    i32::from(counts(&change.hold)) - i32::from(change.from.as_deref().is_some_and(counts))
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use proto::usher::r#type::v1 as money;
 use uuid::Uuid;
 
 use crate::domain::finding::Findings;
+use crate::domain::text::check_label;
 
 mod booking;
 mod hall;
@@ -61,6 +62,14 @@ impl Fields {
         } else {
             self.id(field, text)
         }
+    }
+
+    /// A text to look for, which may be absent: what no name can be is not looked for.
+    pub(super) fn label(&mut self, field: &str, text: &str) -> Option<String> {
+        if let Err(problem) = check_label(text) {
+            self.violations.add(field, problem.to_string());
+        }
+        Some(text.to_owned()).filter(|text| !text.is_empty())
     }
 
     /// An instant that has to be there, to the microsecond.
@@ -150,11 +159,6 @@ pub(super) fn two_ids(request_id: &str, field: &str, text: &str) -> Result<(Uuid
     let mut fields = Fields::default();
     let ids = (fields.id("request_id", request_id), fields.id(field, text));
     fields.finish(ids.0.zip(ids.1))
-}
-
-/// A filter that is off when it is empty.
-pub(super) fn text(text: &str) -> Option<String> {
-    (!text.is_empty()).then(|| text.to_owned())
 }
 
 /// A count that the contract writes in 32 bits; ours are bounded far below.

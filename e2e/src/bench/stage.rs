@@ -93,6 +93,10 @@ impl Stage {
             // Queues of it stay until the stack is reset; nothing is ever in them.
             ("USHER_AMQP_PREFIX", format!("bench{}.", id::new().simple())),
             ("USHER_QUEUE_KEYS", file("queue-keys.json")),
+            (
+                "USHER_COUPON_CODE_KEY",
+                "a secret of codes for benchmarks alone".to_owned(),
+            ),
         ];
         Process::start(name, &self.folder, &variables).await
     }

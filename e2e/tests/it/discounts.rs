@@ -88,21 +88,8 @@ impl Buyer {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_quoted_is_paid_and_stays_with_the_lines() {
-    let mesh = RealMesh::start(Timings::Standard).await;
-    let sale = mesh.on_sale(ShowPlan::default()).await;
-    let terms = json!({"currency": "KRW", "kind": "DISCOUNT_KIND_ORDER_FIXED", "value": 10_001, "platformShare": 2_500});
-    let (best, minor) = (
-        mesh.campaign(-1, terms).await,
-        mesh.campaign(-1, json!({"currency": "KRW", "kind": "DISCOUNT_KIND_LINE_FIXED", "value": 5, "minOrder": 500_000})).await,
-    );
-    let buyer = mesh.person(&[Role::User]);
-    let coupon_id = mesh.coupon(&buyer, best).await;
-    let useless = mesh.coupon(&buyer, minor).await;
-    let hold = mesh.hold(&buyer, sale.pool_id, &[1, 2]).await;
-
-    let quoted = quote(&mesh, &buyer, &hold, &json!({"best": {}})).await;
+/// Two seats with 10,001 off, and why the other coupon is not used.
+fn tells_each_line_and_coupon(quoted: &Answer, used: Uuid, useless: Uuid) {
     let told = &quoted.json["quote"];
     assert_eq!(
         (&told["subtotal"], &told["discount"], &told["total"]),
@@ -118,16 +105,31 @@ async fn what_is_quoted_is_paid_and_stays_with_the_lines() {
         (&lines[1]["discount"], &lines[1]["total"]),
         (&won(5_000), &won(45_000))
     );
-    assert_eq!(
-        quoted.at("/quote/coupons/0/couponId"),
-        coupon_id.to_string()
-    );
+    assert_eq!(quoted.at("/quote/coupons/0/couponId"), used.to_string());
     assert_eq!(quoted.at("/quote/unused/0/couponId"), useless.to_string());
     assert_eq!(
         quoted.at("/quote/unused/0/reason"),
         "WHY_NOT_USED_MINIMUM_NOT_MET"
     );
     assert_eq!(quoted.at("/quote/unused/0/amount"), "400000");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_quoted_is_paid_and_stays_with_the_lines() {
+    let mesh = RealMesh::start(Timings::Standard).await;
+    let sale = mesh.on_sale(ShowPlan::default()).await;
+    let terms = json!({"currency": "KRW", "kind": "DISCOUNT_KIND_ORDER_FIXED", "value": 10_001, "platformShare": 2_500});
+    let (best, minor) = (
+        mesh.campaign(-1, terms).await,
+        mesh.campaign(-1, json!({"currency": "KRW", "kind": "DISCOUNT_KIND_LINE_FIXED", "value": 5, "minOrder": 500_000})).await,
+    );
+    let buyer = mesh.person(&[Role::User]);
+    let coupon_id = mesh.coupon(&buyer, best).await;
+    let useless = mesh.coupon(&buyer, minor).await;
+    let hold = mesh.hold(&buyer, sale.pool_id, &[1, 2]).await;
+
+    let quoted = quote(&mesh, &buyer, &hold, &json!({"best": {}})).await;
+    tells_each_line_and_coupon(&quoted, coupon_id, useless);
     let plain = quote(&mesh, &buyer, &hold, &Value::Null).await;
     assert_eq!(plain.json["quote"]["total"], won(100_000));
 

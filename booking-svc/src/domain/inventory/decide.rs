@@ -44,7 +44,7 @@ pub fn decide(
 
 fn turn(hold: &Hold, state: HoldState) -> Decision {
     Decision::Change(Change {
-        from: Some(hold.clone()),
+        from: Some(Box::new(hold.clone())),
         hold: Hold {
             state,
             ..hold.clone()
@@ -65,7 +65,7 @@ fn give_back(hold: &Hold, units: &BTreeSet<UnitKey>) -> Result<Decision, Rejecti
     }
     let returned = hold.returned.union(units).copied().collect();
     Ok(Decision::Change(Change {
-        from: Some(hold.clone()),
+        from: Some(Box::new(hold.clone())),
         hold: Hold {
             returned,
             ..hold.clone()

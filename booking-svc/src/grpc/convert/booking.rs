@@ -19,7 +19,6 @@ use crate::domain::booking::{
 };
 use crate::domain::finding::Findings;
 use crate::domain::price::{COUPONS_MAX, CouponChoice, Discount, Quote, Unused, of_line, total};
-use crate::domain::text::check_label;
 
 /// What is wrong with a request to book.
 pub(in crate::grpc) enum WrongBooking {
@@ -113,9 +112,7 @@ pub(in crate::grpc) fn cancel_booking(
     let mut fields = Fields::default();
     let request_id = fields.id("request_id", &request.request_id);
     let booking_id = fields.id("booking_id", &request.booking_id);
-    if let Err(problem) = check_label(&request.reason) {
-        fields.violations.add("reason", problem.to_string());
-    }
+    fields.label("reason", &request.reason);
     let lines = request.line_nos.iter().map(|it| i32::try_from(*it).ok());
     let lines: Option<BTreeSet<i32>> = lines.collect();
     let lines = lines.filter(|lines| lines.len() <= LINES_MAX);

@@ -6,7 +6,7 @@ use proto::usher::booking::v1 as pb;
 use tonic::Status;
 use uuid::Uuid;
 
-use super::{Fields, narrow, text, timestamp};
+use super::{Fields, narrow, timestamp};
 use crate::app::saga_admin::{Event, Filter, Record};
 use crate::domain::finding::Findings;
 use crate::domain::saga::{Direction, State};
@@ -50,7 +50,7 @@ pub(in crate::grpc) fn list_sagas(
     let list = List::new("ListSagas", &asked);
     let page = fields.page(list, SIZE_MAX, request.page_size, &request.page_token);
     let filter = Filter {
-        kind: text(&request.kind),
+        kind: fields.label("kind", &request.kind),
         state,
         booking_id,
         min_age_seconds,

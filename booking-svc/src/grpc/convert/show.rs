@@ -6,7 +6,7 @@ use mesh::page::{List, PageRequest, SIZE_MAX};
 use proto::usher::booking::v1 as pb;
 use uuid::Uuid;
 
-use super::{Fields, text};
+use super::Fields;
 use crate::domain::finding::Findings;
 use crate::domain::show::{HOLD_TTL_DEFAULT, Show, ShowFilter, ShowSpec, ShowState, Viewer};
 
@@ -58,7 +58,7 @@ pub(in crate::grpc) fn list_shows(
         },
     );
     let filter = ShowFilter {
-        category: text(&request.category),
+        category: fields.label("category", &request.category),
         venue_id: fields.optional_id("venue_id", &request.venue_id),
         seller_id: fields.optional_id("seller_id", &request.seller_id),
         state: match request.state() {

@@ -3,7 +3,7 @@
 use mesh::page::{List, PageRequest};
 use proto::usher::booking::v1 as pb;
 
-use super::{Fields, text};
+use super::Fields;
 use crate::domain::finding::Findings;
 use crate::domain::hall::UnitKind;
 use crate::domain::unit::{Availability, UnitFilter, UnitOnSale};
@@ -34,10 +34,12 @@ pub(in crate::grpc) fn list_units(
         fields.violations.add("state", "is not a state of a unit");
     }
     let page = fields.page(list, UNITS_MAX, request.page_size, &request.page_token);
+    let zone = fields.label("zone", &request.zone);
+    let grade = fields.label("grade", &request.grade);
     let filter = pool_id.map(|pool_id| UnitFilter {
         pool_id,
-        zone: text(&request.zone),
-        grade: text(&request.grade),
+        zone,
+        grade,
         availability,
     });
     fields.finish(filter.map(|filter| (list, filter, page)))

@@ -5,7 +5,7 @@ use mesh::page::{List, PageRequest, SIZE_MAX};
 use proto::usher::booking::v1 as pb;
 use uuid::Uuid;
 
-use super::{Fields, text};
+use super::Fields;
 use crate::domain::finding::Findings;
 use crate::domain::venue::{Venue, VenueFilter, VenueSpec};
 
@@ -38,7 +38,7 @@ pub(in crate::grpc) fn list_venues(
         },
     );
     let filter = VenueFilter {
-        city: text(&request.city),
+        city: fields.label("city", &request.city),
         seller_id: fields.optional_id("seller_id", &request.seller_id),
     };
     let page = fields.page(list, SIZE_MAX, request.page_size, &request.page_token);

@@ -145,9 +145,29 @@ fn others(scene: &Scene) -> Vec<Case> {
             no_booking,
         ),
         Case::new(
-            "calling off a paid booking",
-            cancel(paid, buyer),
+            "cancelling lines that a paid booking does not have",
+            cancel(paid, buyer).json(&json!({"lineNos": [0, 7]})),
+            failed("LINES_NOT_CANCELLABLE"),
+        ),
+        Case::new(
+            "cancelling a line of a booking that is not paid",
+            cancel(waiting, buyer).json(&json!({"lineNos": [0]})),
             failed("BOOKING_NOT_CANCELLABLE"),
+        ),
+        Case::new(
+            "cancelling for a reason that nobody can print",
+            cancel(paid, buyer).json(&json!({"reason": "\u{0}"})),
+            INVALID,
+        ),
+        Case::new(
+            "cancelling more lines than a booking has",
+            cancel(paid, buyer).json(&json!({"lineNos": (0..65).collect::<Vec<_>>()})),
+            INVALID,
+        ),
+        Case::new(
+            "shows of a category that nobody can print",
+            get("/v1/shows?category=%00".to_owned(), buyer),
+            INVALID,
         ),
         Case::new(
             "calling off twice",
