@@ -154,7 +154,10 @@ async fn made_up_requests_get_no_fault_and_what_the_document_says() {
     let person = mesh.person(&[Role::User, Role::Seller, Role::Admin]);
     let paid = mesh.order(&person, sale.pool_id, &[2]).await;
     mesh.pay(&person, &paid, "approve").await;
-    let tickets = mesh.tickets(&person, paid.booking_id, 1).await;
+    // Of another booking than the one that will be cancelled on the way.
+    let kept = mesh.order(&person, sale.pool_id, &[3]).await;
+    mesh.pay(&person, &kept, "approve").await;
+    let tickets = mesh.tickets(&person, kept.booking_id, 1).await;
     let coupon = claimed(&mesh, &person, &person).await;
     let granted = granted(&mesh, &person).await;
     let ids = [
