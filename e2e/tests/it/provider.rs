@@ -75,7 +75,7 @@ async fn buy(
     let confirm = mesh.confirmation(buyer, order, &key);
     mesh.rest.send(&confirm).await.unwrap();
     if gives_up {
-        // Refused when the money was faster.
+        // When the money was faster, it goes back.
         let cancel = Call::post(format!("/v1/bookings/{}:cancel", order.booking_id));
         mesh.rest.send(&cancel.by(buyer)).await.unwrap();
     }
@@ -87,7 +87,8 @@ async fn buy(
             .as_str()
         {
             "BOOKING_STATE_CONFIRMED" => return Some(true),
-            "BOOKING_STATE_FAILED" => return Some(false),
+            // Given up before the money came, or cancelled after it.
+            "BOOKING_STATE_FAILED" | "BOOKING_STATE_CANCELLED" => return Some(false),
             _ => {}
         }
         // No money was taken: once more, with a provider that works. It may be too late by now.
