@@ -1,4 +1,4 @@
-//! Calls to payment-svc, and in [`mod@coupons`] to coupon-svc: the only places where a Status becomes something the saga understands.
+//! Calls to payment-svc, and in `coupons` to coupon-svc: the only places where a Status becomes something the saga understands.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
 //! Abandons an unpaid booking: its saga goes back, the payment is cancelled, and the units return once no money can stay. Lines of a confirmed
-//! one are given back by [`super::cancel_lines`].
+//! one are given back by `cancel_lines`.
 
 use std::collections::BTreeSet;
 
