@@ -3,7 +3,6 @@
 pub mod claims;
 
 use mesh::amqp::{Handler, Message, Poison};
-use mesh::id;
 use mesh::outbox::Waker;
 use mesh::pg::{Connection, TxError};
 use prost::Name;
@@ -12,7 +11,7 @@ use proto::usher::booking::events::v1::{
 };
 use uuid::Uuid;
 
-use crate::app::reservations::{Error, order};
+use crate::app::reservations::order;
 use crate::domain::reservation::Order;
 
 /// Queue of the commands.
@@ -39,7 +38,8 @@ impl Handler for Commands {
             told.order,
             &told.coupon_ids,
         );
-        done.await.map_err(poison)
+        done.await
+            .map_err(|error| error.map_refused(|refusal| Poison::new(refusal.to_string())))
     }
 
     async fn committed(&self, _: &Message) {
@@ -56,11 +56,13 @@ struct Told {
 
 fn read(message: &Message) -> Result<Told, Poison> {
     let told = |order, reservation_id: &str, booking_id: &str, coupon_ids: &[String]| {
-        let coupon_ids = coupon_ids.iter().map(|text| parse(text, "coupon_ids"));
+        let coupon_ids = coupon_ids
+            .iter()
+            .map(|text| Poison::uuid(text, "coupon_ids"));
         Ok(Told {
             order,
-            reservation_id: parse(reservation_id, "reservation_id")?,
-            booking_id: parse(booking_id, "booking_id")?,
+            reservation_id: Poison::uuid(reservation_id, "reservation_id")?,
+            booking_id: Poison::uuid(booking_id, "booking_id")?,
             coupon_ids: coupon_ids.collect::<Result<_, _>>()?,
         })
     };
@@ -88,22 +90,5 @@ fn read(message: &Message) -> Result<Told, Poison> {
             &command.booking_id,
             &command.coupon_ids,
         )
-    }
-}
-
-fn parse(text: &str, field: &str) -> Result<Uuid, Poison> {
-    id::parse(text).ok_or_else(|| Poison::new(format!("{field} is not a UUID")))
-}
-
-/// A refusal will not change by waiting; everything else may pass.
-fn poison(error: Error) -> TxError<Poison> {
-    match error {
-        TxError::Refused(refusal) => TxError::Refused(Poison::new(refusal.to_string())),
-        TxError::Busy => TxError::Busy,
-        TxError::LockTimeout => TxError::LockTimeout,
-        TxError::Conflict => TxError::Conflict,
-        TxError::Unavailable => TxError::Unavailable,
-        TxError::Unknown => TxError::Unknown,
-        TxError::Database(error) => TxError::Database(error),
     }
 }

@@ -1,17 +1,15 @@
 //! Commands from other services: a message becomes the same use case that a call becomes.
 
 use mesh::amqp::{Handler, Message, Poison};
-use mesh::id;
 use mesh::money::Money;
 use mesh::pg::idempotency::RequestHash;
 use mesh::pg::{Connection, TxError};
 use prost::Name;
 use proto::usher::booking::events::v1::{CancelPaymentCommand, RefundPaymentCommand};
-use uuid::Uuid;
 
+use crate::app::App;
 use crate::app::cancel::{self, Cancel};
 use crate::app::refund::{self, AskedRefund};
-use crate::app::{App, Error};
 
 /// Queue of the commands.
 pub const QUEUE: &str = "payment-svc.commands";
@@ -43,7 +41,7 @@ impl Handler for Commands {
             let cancelled = cancel::cancel(connection, command, &self.app.timings.ladder);
             cancelled.await.map(|_| ())
         };
-        done.map_err(poison)
+        done.map_err(|error| error.map_refused(|refusal| Poison::new(refusal.to_string())))
     }
 
     async fn committed(&self, _: &Message) {
@@ -54,8 +52,8 @@ impl Handler for Commands {
 fn read(message: &Message) -> Result<Cancel, Poison> {
     let command: CancelPaymentCommand = message.decode()?;
     Ok(Cancel {
-        payment_id: parse(&command.payment_id, "payment_id")?,
-        booking_id: parse(&command.booking_id, "booking_id")?,
+        payment_id: Poison::uuid(&command.payment_id, "payment_id")?,
+        booking_id: Poison::uuid(&command.booking_id, "booking_id")?,
     })
 }
 
@@ -67,29 +65,12 @@ fn asked(message: &Message) -> Result<AskedRefund, Poison> {
         Some(Money::new(it.minor_units, currency))
     });
     Ok(AskedRefund {
-        refund_id: parse(&command.refund_id, "refund_id")?,
+        refund_id: Poison::uuid(&command.refund_id, "refund_id")?,
         // Field 1, the refund, is left out, as it is of calls.
         hash: RequestHash::of(&command),
         subject: format!("booking {}", command.booking_id),
         reason: command.reason,
-        payment_id: parse(&command.payment_id, "payment_id")?,
+        payment_id: Poison::uuid(&command.payment_id, "payment_id")?,
         amount: Some(amount.ok_or_else(|| Poison::new("amount is no money"))?),
     })
-}
-
-fn parse(text: &str, field: &str) -> Result<Uuid, Poison> {
-    id::parse(text).ok_or_else(|| Poison::new(format!("{field} is not a UUID")))
-}
-
-/// A refusal will not change by waiting; everything else may pass.
-fn poison(error: Error) -> TxError<Poison> {
-    match error {
-        TxError::Refused(refusal) => TxError::Refused(Poison::new(refusal.to_string())),
-        TxError::Busy => TxError::Busy,
-        TxError::LockTimeout => TxError::LockTimeout,
-        TxError::Conflict => TxError::Conflict,
-        TxError::Unavailable => TxError::Unavailable,
-        TxError::Unknown => TxError::Unknown,
-        TxError::Database(error) => TxError::Database(error),
-    }
 }

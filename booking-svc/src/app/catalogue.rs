@@ -1,7 +1,5 @@
 //! The catalogue: what is on sale, and who may change or see it.
 
-use std::convert::Infallible;
-
 use mesh::clock;
 use mesh::money::Currency;
 use mesh::pg::idempotency::{self, Begun, First, Key, RequestHash};
@@ -126,19 +124,6 @@ async fn begin(connection: &mut Connection, request: Request) -> Result<Turn, Er
         Begun::Replay { resource_id } => Ok(Turn::Replay(resource_id)),
         Begun::Reused => Err(Rejection::RequestIdReused.into()),
         Begun::InProgress => Err(Rejection::RequestInProgress.into()),
-    }
-}
-
-/// A read refuses nothing by itself.
-fn read_failed(error: TxError<Infallible>) -> Error {
-    match error {
-        TxError::Refused(never) => match never {},
-        TxError::Busy => TxError::Busy,
-        TxError::LockTimeout => TxError::LockTimeout,
-        TxError::Conflict => TxError::Conflict,
-        TxError::Unavailable => TxError::Unavailable,
-        TxError::Unknown => TxError::Unknown,
-        TxError::Database(error) => TxError::Database(error),
     }
 }
 

@@ -9,7 +9,6 @@ use mesh::pg::{Connection, TxError};
 use proto::usher::coupon::events::v1::ClaimCouponsCommand;
 use uuid::Uuid;
 
-use super::parse;
 use crate::app::claims::batch::{self, Batch, News, QueuedClaim};
 use crate::app::desk::Desk;
 
@@ -72,13 +71,13 @@ fn read(message: &Message) -> Result<Batch, Poison> {
     let command: ClaimCouponsCommand = message.decode()?;
     let claims = command.claims.iter().map(|claim| {
         Ok(QueuedClaim {
-            request_id: parse(&claim.request_id, "request_id")?,
-            account_id: parse(&claim.account_id, "account_id")?,
+            request_id: Poison::uuid(&claim.request_id, "request_id")?,
+            account_id: Poison::uuid(&claim.account_id, "account_id")?,
         })
     });
     Ok(Batch {
-        batch_id: parse(&command.batch_id, "batch_id")?,
-        campaign_id: parse(&command.campaign_id, "campaign_id")?,
+        batch_id: Poison::uuid(&command.batch_id, "batch_id")?,
+        campaign_id: Poison::uuid(&command.campaign_id, "campaign_id")?,
         claims: claims.collect::<Result<_, Poison>>()?,
     })
 }

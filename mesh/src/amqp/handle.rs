@@ -4,7 +4,10 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use super::message::Message;
+use crate::id;
 use crate::inbox;
 use crate::pg::{Connection, Database, DomainError, TxError};
 use crate::trace::{self, Kind, Span};
@@ -18,6 +21,11 @@ impl Poison {
     #[must_use]
     pub fn new(reason: impl Into<String>) -> Self {
         Self(reason.into())
+    }
+
+    /// The UUID that `field` of a message holds.
+    pub fn uuid(text: &str, field: &str) -> Result<Uuid, Self> {
+        id::parse(text).ok_or_else(|| Self(format!("{field} is not a UUID")))
     }
 }
 

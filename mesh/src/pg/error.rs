@@ -51,13 +51,11 @@ impl<E> TxError<E> {
             | Self::Unknown => None,
         }
     }
-}
 
-impl TxError<std::convert::Infallible> {
-    /// The same failure where a closure could have refused: for a use case that reads first and then writes.
-    pub fn widen<E>(self) -> TxError<E> {
+    /// The same failure with its refusal told in other words.
+    pub fn map_refused<F>(self, tell: impl FnOnce(E) -> F) -> TxError<F> {
         match self {
-            Self::Refused(never) => match never {},
+            Self::Refused(refusal) => TxError::Refused(tell(refusal)),
             Self::Busy => TxError::Busy,
             Self::LockTimeout => TxError::LockTimeout,
             Self::Conflict => TxError::Conflict,
@@ -65,6 +63,13 @@ impl TxError<std::convert::Infallible> {
             Self::Unknown => TxError::Unknown,
             Self::Database(error) => TxError::Database(error),
         }
+    }
+}
+
+impl TxError<std::convert::Infallible> {
+    /// The same failure where a closure could have refused: for a use case that reads first and then writes.
+    pub fn widen<E>(self) -> TxError<E> {
+        self.map_refused(|never| match never {})
     }
 }
 

@@ -136,7 +136,7 @@ impl Managing {
         let read = async move |connection: &mut Connection| {
             store::rooms::find(connection, show_id, false).await
         };
-        let room = self.database.read(read).await.map_err(widen)?;
+        let room = self.database.read(read).await.map_err(TxError::widen)?;
         let room = room.ok_or(Refusal::NoRoom)?;
         operator.may(room.seller_id)?;
         Ok(room)
@@ -156,7 +156,7 @@ impl Managing {
         let read = async move |connection: &mut Connection| {
             store::rooms::list(connection, seller, after, limit).await
         };
-        let rooms = self.database.read(read).await.map_err(widen)?;
+        let rooms = self.database.read(read).await.map_err(TxError::widen)?;
         Ok(page.cut(rooms, |room| room.show_id))
     }
 }
@@ -196,16 +196,4 @@ async fn change(connection: &mut Connection, command: &Command) -> Result<Room, 
     let changed = changed.seeded(mesh::random::bytes());
     store::rooms::save(connection, &changed).await?;
     Ok(changed)
-}
-
-fn widen(error: TxError<std::convert::Infallible>) -> Error {
-    match error {
-        TxError::Refused(never) => match never {},
-        TxError::Busy => TxError::Busy,
-        TxError::LockTimeout => TxError::LockTimeout,
-        TxError::Conflict => TxError::Conflict,
-        TxError::Unavailable => TxError::Unavailable,
-        TxError::Unknown => TxError::Unknown,
-        TxError::Database(error) => TxError::Database(error),
-    }
 }

@@ -6,7 +6,7 @@ use mesh::pg::{Connection, TxError, constraint};
 use mesh::{id, tasks};
 use uuid::Uuid;
 
-use super::{Catalogue, Error, Rejection, Request, Turn, begin, read_failed};
+use super::{Catalogue, Error, Rejection, Request, Turn, begin};
 use crate::domain::hall::{AreaSpec, Hall, HallLayout, RowRange, RowRef, SeatSource, Unit};
 use crate::domain::plan::Plan;
 use crate::store::hall::NewHall;
@@ -97,7 +97,7 @@ impl Catalogue {
                 let work = async move |connection: &mut Connection| {
                     store::plan::load(connection, plan_id, seller_id).await
                 };
-                let plan = self.database.read(work).await.map_err(read_failed)?;
+                let plan = self.database.read(work).await.map_err(TxError::widen)?;
                 Ok(SeatSource::Plan(plan.ok_or(Rejection::PlanNotFound)?))
             }
         }
@@ -107,7 +107,7 @@ impl Catalogue {
     pub async fn hall(&self, hall_id: Uuid) -> Result<Hall, Error> {
         let work =
             async move |connection: &mut Connection| store::hall::load(connection, hall_id).await;
-        let hall = self.database.read(work).await.map_err(read_failed)?;
+        let hall = self.database.read(work).await.map_err(TxError::widen)?;
         Ok(hall.ok_or(Rejection::HallNotFound)?)
     }
 
@@ -122,7 +122,7 @@ impl Catalogue {
         let work = async move |connection: &mut Connection| {
             store::hall::list(connection, venue_id, after, limit).await
         };
-        let halls = self.database.read(work).await.map_err(read_failed)?;
+        let halls = self.database.read(work).await.map_err(TxError::widen)?;
         Ok(page.cut(halls, |hall| hall.hall_id))
     }
 }

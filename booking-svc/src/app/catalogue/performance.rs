@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use mesh::id;
-use mesh::pg::Connection;
+use mesh::pg::{Connection, TxError};
 use uuid::Uuid;
 
-use super::{Catalogue, Error, Rejection, Request, Turn, begin, open, read_failed, visible};
+use super::{Catalogue, Error, Rejection, Request, Turn, begin, open, visible};
 use crate::app::inventory::levels;
 use crate::domain::performance::{GradeAvailability, Performance, PerformanceSpec, PricesRefused};
 use crate::domain::show::Viewer;
@@ -77,7 +77,7 @@ impl Catalogue {
             let counts = performance::availability(connection, found.pool_id).await?;
             Ok(Ok((found, counts)))
         };
-        Ok(self.database.read(work).await.map_err(read_failed)??)
+        Ok(self.database.read(work).await.map_err(TxError::widen)??)
     }
 
     /// Lists the performances of a show that the viewer may know of, by start time.
@@ -98,7 +98,7 @@ impl Catalogue {
                 .await
                 .map(Ok)
         };
-        let performances = self.database.read(work).await.map_err(read_failed)??;
+        let performances = self.database.read(work).await.map_err(TxError::widen)??;
         Ok(page.cut(performances, |found| {
             (found.spec.start_time, found.performance_id)
         }))

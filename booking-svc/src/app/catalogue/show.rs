@@ -1,10 +1,10 @@
 //! Shows.
 
-use mesh::pg::Connection;
+use mesh::pg::{Connection, TxError};
 use mesh::{id, outbox};
 use uuid::Uuid;
 
-use super::{Catalogue, Error, Rejection, Request, Turn, begin, open, read_failed};
+use super::{Catalogue, Error, Rejection, Request, Turn, begin, open};
 use crate::domain::show::{PublishRefused, Show, ShowFilter, ShowSpec, Viewer};
 use crate::publish;
 use crate::store::show;
@@ -64,7 +64,7 @@ impl Catalogue {
     /// Gets one show that the viewer may look at.
     pub async fn show(&self, show_id: Uuid, viewer: &Viewer) -> Result<Show, Error> {
         let work = async move |connection: &mut Connection| show::load(connection, show_id).await;
-        let show = self.database.read(work).await.map_err(read_failed)?;
+        let show = self.database.read(work).await.map_err(TxError::widen)?;
         Ok(open(show, viewer, Rejection::ShowNotFound)?)
     }
 
@@ -78,7 +78,7 @@ impl Catalogue {
         let work = async move |connection: &mut Connection| {
             show::list(connection, &filter, after, limit).await
         };
-        let shows = self.database.read(work).await.map_err(read_failed)?;
+        let shows = self.database.read(work).await.map_err(TxError::widen)?;
         Ok(page.cut(shows, |show| show.show_id))
     }
 }

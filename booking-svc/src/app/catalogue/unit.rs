@@ -1,8 +1,8 @@
 //! Units on sale.
 
-use mesh::pg::Connection;
+use mesh::pg::{Connection, TxError};
 
-use super::{Catalogue, Error, Rejection, open, read_failed};
+use super::{Catalogue, Error, Rejection, open};
 use crate::domain::show::Viewer;
 use crate::domain::unit::{UnitFilter, UnitOnSale};
 use crate::store::{show, unit};
@@ -25,7 +25,7 @@ impl Catalogue {
             let units = unit::list(connection, &filter, after, limit).await?;
             Ok(Ok(units))
         };
-        let units = self.database.read(work).await.map_err(read_failed)??;
+        let units = self.database.read(work).await.map_err(TxError::widen)??;
         Ok(page.cut(units, |found| found.unit.ord))
     }
 }

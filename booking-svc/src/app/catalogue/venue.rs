@@ -1,10 +1,10 @@
 //! Venues.
 
 use mesh::id;
-use mesh::pg::Connection;
+use mesh::pg::{Connection, TxError};
 use uuid::Uuid;
 
-use super::{Catalogue, Error, Rejection, Request, Turn, begin, read_failed};
+use super::{Catalogue, Error, Rejection, Request, Turn, begin};
 use crate::domain::venue::{Venue, VenueFilter, VenueSpec};
 use crate::store::venue;
 use mesh::page::{Page, PageRequest};
@@ -32,7 +32,7 @@ impl Catalogue {
     /// Gets one venue.
     pub async fn venue(&self, venue_id: Uuid) -> Result<Venue, Error> {
         let work = async move |connection: &mut Connection| venue::load(connection, venue_id).await;
-        let venue = self.database.read(work).await.map_err(read_failed)?;
+        let venue = self.database.read(work).await.map_err(TxError::widen)?;
         Ok(venue.ok_or(Rejection::VenueNotFound)?)
     }
 
@@ -46,7 +46,7 @@ impl Catalogue {
         let work = async move |connection: &mut Connection| {
             venue::list(connection, &filter, after, limit).await
         };
-        let venues = self.database.read(work).await.map_err(read_failed)?;
+        let venues = self.database.read(work).await.map_err(TxError::widen)?;
         Ok(page.cut(venues, |venue| venue.venue_id))
     }
 }
