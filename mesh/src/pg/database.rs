@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::error::ConnectError;
-use super::pool::Pool;
+use super::pool::{Pool, SILENCE};
 use crate::config::Secret;
 use crate::tasks::Tasks;
 
@@ -24,6 +24,8 @@ pub struct DatabaseOptions {
     pub statement_timeout: Duration,
     /// The server ends a session that leaves a transaction open for so long without a statement.
     pub idle_in_transaction_timeout: Duration,
+    /// Longest time without an acknowledgement of what was sent; then the connection has ended.
+    pub silence: Duration,
     /// Name of the sessions in pg_stat_activity.
     pub application_name: String,
 }
@@ -46,6 +48,7 @@ impl DatabaseOptions {
             statement_timeout: Duration::from_secs(15),
             // Nothing but statements is awaited in a transaction; a longer pause is a fault.
             idle_in_transaction_timeout: Duration::from_secs(10),
+            silence: SILENCE,
             application_name: application_name.into(),
         }
     }

@@ -11,7 +11,7 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use thiserror::Error;
 use tracing::info;
 
-use super::pool::establish;
+use super::pool::{SILENCE, establish};
 use crate::config::Secret;
 
 const MESH: EmbeddedMigrations = embed_migrations!("migrations");
@@ -45,7 +45,7 @@ pub enum MigrateError {
 pub async fn migrate(url: &Secret, sources: &[EmbeddedMigrations]) -> Result<(), MigrateError> {
     let all: Vec<&EmbeddedMigrations> = std::iter::once(&MESH).chain(sources).collect();
     check_versions(&all)?;
-    let mut connection = establish(url.expose(), SESSION).await?;
+    let mut connection = establish(url.expose(), SESSION, SILENCE).await?;
     diesel::sql_query("SELECT pg_advisory_lock($1)")
         .bind::<BigInt, _>(LOCK)
         .execute(&mut connection)

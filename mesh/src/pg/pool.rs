@@ -13,10 +13,10 @@ use diesel_async::pooled_connection::{
     AsyncDieselConnectionManager, ManagerConfig, PoolError, RecyclingMethod, bb8 as pooled,
 };
 use diesel_async::{
-    AnsiTransactionManager, AsyncConnection, AsyncPgConnection, SimpleAsyncConnection,
-    TransactionManager,
+    AnsiTransactionManager, AsyncPgConnection, SimpleAsyncConnection, TransactionManager,
 };
 use futures_util::FutureExt;
+use tokio_postgres::{Config, NoTls};
 use tracing::warn;
 
 use super::database::DatabaseOptions;
@@ -25,6 +25,9 @@ use crate::config::Secret;
 
 /// A connection is there within this time or the attempt is given up: longer than any handshake, shorter than a caller's patience.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// Longest silence of a server that should answer: ten lost packets in a row, and a fraction of the quarter of an hour that TCP itself
+/// waits for a machine that is gone without a word.
+pub(super) const SILENCE: Duration = Duration::from_secs(10);
 
 pub(super) type Pooled<'a> = pooled::PooledConnection<'a, AsyncPgConnection>;
 
@@ -65,9 +68,10 @@ impl Pool {
         // A checkout costs no round trip; a connection that died meanwhile shows at BEGIN, where another one is taken.
         config.recycling_method = RecyclingMethod::Fast;
         let limits: Arc<str> = options.session().into();
+        let silence = options.silence;
         config.custom_setup = Box::new(move |url| {
             let (url, limits) = (url.to_owned(), Arc::clone(&limits));
-            async move { establish(&url, &limits).await }.boxed()
+            async move { establish(&url, &limits, silence).await }.boxed()
         });
         let manager = AsyncDieselConnectionManager::new_with_config(url.expose(), config);
         let failures = Arc::new(AtomicU64::new(0));
@@ -136,9 +140,13 @@ impl ErrorSink<PoolError> for Failures {
 }
 
 /// A connection outside of any pool, with `session` run on it.
-pub(super) async fn establish(url: &str, session: &str) -> ConnectionResult<AsyncPgConnection> {
+pub(super) async fn establish(
+    url: &str,
+    session: &str,
+    silence: Duration,
+) -> ConnectionResult<AsyncPgConnection> {
     tokio::time::timeout(CONNECT_LIMIT, async {
-        let mut connection = AsyncPgConnection::establish(url).await?;
+        let mut connection = connect(url, silence).await?;
         connection
             .batch_execute(session)
             .await
@@ -152,6 +160,24 @@ pub(super) async fn establish(url: &str, session: &str) -> ConnectionResult<Asyn
             "no connection within {CONNECT_LIMIT:?}"
         )))
     })
+}
+
+/// A connection that ends when the server keeps silent, unless the URL says otherwise.
+async fn connect(url: &str, silence: Duration) -> ConnectionResult<AsyncPgConnection> {
+    let wrong = |error: tokio_postgres::Error| {
+        ConnectionError::CouldntSetupConfiguration(Error::QueryBuilderError(Box::new(error)))
+    };
+    let mut config: Config = url.parse().map_err(wrong)?;
+    if config.get_tcp_user_timeout().is_none() {
+        // Sockets count keepalives in seconds.
+        let idle = silence.max(Duration::from_secs(1));
+        config
+            .tcp_user_timeout(silence)
+            .keepalives_idle(idle)
+            .keepalives_interval(idle);
+    }
+    let (client, connection) = config.connect(NoTls).await.map_err(wrong)?;
+    AsyncPgConnection::try_from_client_and_connection(client, connection).await
 }
 
 #[derive(QueryableByName)]

@@ -5,7 +5,7 @@ use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use thiserror::Error;
 use tracing::error;
 
-use super::pool::establish;
+use super::pool::{SILENCE, establish};
 use crate::config::{Env, ProcessEnv, Secret, Variable};
 use crate::id;
 
@@ -102,7 +102,8 @@ fn drop_database(
 }
 
 async fn connect(admin: &Secret) -> Result<AsyncPgConnection, ConnectionError> {
-    establish(admin.expose(), "SET application_name = 'test database'").await
+    let session = "SET application_name = 'test database'";
+    establish(admin.expose(), session, SILENCE).await
 }
 
 /// `url` with another database, its query kept.

@@ -5,8 +5,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use diesel_async::{AsyncConnection, SimpleAsyncConnection};
-use mesh::pg::{DatabaseOptions, DomainError, TxError, constraint};
+use mesh::config::Secret;
+use mesh::pg::testing::TestDatabase;
+use mesh::pg::{Database, DatabaseOptions, DomainError, TxError, constraint};
+use mesh::tasks::Tasks;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Barrier, Notify};
+use tokio_postgres::config::Host;
+use tokio_util::sync::CancellationToken;
 
 use crate::support::{Fixture, insert, number, text, until, within};
 
@@ -376,4 +382,56 @@ async fn every_session_carries_its_limits() {
             .await;
         assert_eq!(read.unwrap(), "500ms 15s 10s test");
     }
+}
+
+/// A way to the server of `url` that somebody cuts: from then on nothing is read of what is sent, and no word comes back.
+async fn cuttable(url: &Secret, tasks: &Tasks) -> (Secret, CancellationToken) {
+    let config: tokio_postgres::Config = url.expose().parse().unwrap();
+    let [Host::Tcp(host)] = config.get_hosts() else {
+        panic!("one server");
+    };
+    let server = (host.clone(), config.get_ports()[0]);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (there, here) = (
+        format!("{}:{}", server.0, server.1),
+        listener.local_addr().unwrap().to_string(),
+    );
+    let through = Secret::new(url.expose().replace(&there, &here));
+    assert_ne!(through.expose(), url.expose());
+    let (cut, stop, ways) = (CancellationToken::new(), tasks.stopping(), tasks.clone());
+    let silent = cut.clone();
+    tasks.spawn("way", async move {
+        while let Some(Ok((mut near, _))) = stop.run_until_cancelled(listener.accept()).await {
+            let mut far = TcpStream::connect(server.clone()).await.unwrap();
+            let (silent, stop) = (silent.clone(), stop.clone());
+            ways.spawn("connection", async move {
+                let both = tokio::io::copy_bidirectional(&mut near, &mut far);
+                drop(silent.run_until_cancelled(both).await);
+                stop.cancelled().await;
+            });
+        }
+    });
+    (through, cut)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_gone_without_a_word_holds_nobody_for_ever() {
+    let storage = TestDatabase::create().await.unwrap();
+    let tasks = Tasks::new();
+    let (url, cut) = cuttable(storage.url(), &tasks).await;
+    let mut options = DatabaseOptions::new("test");
+    options.silence = Duration::from_millis(500);
+    options.acquire_timeout = Duration::from_secs(5);
+    let database = Database::connect(&url, &options, &tasks).await.unwrap();
+    let read = database.read(async |connection| number(connection, "SELECT 1::bigint AS n").await);
+    assert_eq!(read.await.unwrap(), 1);
+    cut.cancel();
+    // More than the sockets on the way take: what nobody takes shows the silence also where nothing is lost on the way.
+    let long = Arc::new(format!(
+        "SELECT length('{}')::bigint AS n",
+        "x".repeat(64 << 20)
+    ));
+    let read = database.read(async move |connection| number(connection, &long).await);
+    let outcome = within("the read ends", read).await;
+    assert!(matches!(outcome, Err(TxError::Unavailable)), "{outcome:?}");
 }
