@@ -7,7 +7,7 @@ use mesh::redis::{CallError, Function, Library, Redis, RedisValue};
 use thiserror::Error;
 use uuid::Uuid;
 
-use crate::domain::campaign::{Campaign, State};
+use crate::domain::campaign::{Campaign, Issue, State};
 
 const CLAIM: Function = Function("claim");
 const SETTLE: Function = Function("settle");
@@ -106,11 +106,11 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// The gate of a campaign; `None` where there is nothing to keep: as many are issued as are asked for.
+    /// The gate of a campaign; `None` where there is nothing to keep: coupons are not claimed, or as many are issued as are asked for.
     #[must_use]
     pub fn of(redis: &Redis, functions: &Library, campaign: &Campaign) -> Option<Self> {
         let settings = &campaign.settings;
-        let limit = settings.stock?;
+        let limit = settings.stock.filter(|_| settings.issue == Issue::Claim)?;
         let close = match campaign.state {
             State::Ended => 0,
             _ => settings.claim_close.timestamp_millis(),

@@ -11,6 +11,7 @@ use redis::Pipeline;
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
+use crate::codes::with_codes;
 use crate::service::{Home, gate_keys, reason, redis, settings, until};
 
 /// The gate of a campaign of `stock` coupons that nobody has asked for yet, once it is built.
@@ -229,5 +230,31 @@ async fn a_gate_of_an_older_version_of_its_campaign_is_not_obeyed() {
             .all(|left| matches!(left, RedisValue::Int(ms) if *ms > 0)),
         "{left:?}"
     );
+    instance.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn coupons_that_are_not_claimed_have_no_gate() {
+    let home = Home::new().await;
+    let instance = home.start().await;
+    let claimed = instance.campaign(&home, settings(3)).await;
+    let by_code = instance.campaign(&home, with_codes(3)).await;
+    // Both are known here from now on.
+    let (account_id, request_id) = (mesh::id::new(), mesh::id::new());
+    let refused = instance.claim(&home, by_code, account_id, request_id).await;
+    assert_eq!(reason(&refused.unwrap_err()), "ISSUED_OTHERWISE");
+    let got = instance.claim(&home, claimed, account_id, request_id).await;
+    assert!(got.is_ok(), "{got:?}");
+    // Gates that are missing are built in rounds over all campaigns.
+    for _ in 0..2 {
+        let keys = gate_keys(&redis(), claimed).await;
+        redis().remove(&keys).await.unwrap();
+        until("a round has built what was missing", async || {
+            let keys = gate_keys(&redis(), claimed).await;
+            keys.iter().any(|key| key.ends_with(":m")).then_some(())
+        })
+        .await;
+    }
+    assert_eq!(gate_keys(&redis(), by_code).await, Vec::<String>::new());
     instance.stop().await;
 }

@@ -14,7 +14,7 @@ use tracing::warn;
 use uuid::Uuid;
 
 use super::Desk;
-use crate::domain::campaign::{Campaign, Standing, State};
+use crate::domain::campaign::{Campaign, Issue, Standing, State};
 use crate::store;
 
 /// Bits for each owner, and how many of them are set: 1 in 400 of the others are asked about in vain. 20 MB for the largest stock.
@@ -86,7 +86,9 @@ impl Desk {
         let all = self.all();
         let now = clock::now();
         let wanted = all.iter().filter(|campaign| {
-            campaign.standing(now) == Standing::Exhausted && now < campaign.settings.claim_close
+            campaign.settings.issue == Issue::Claim
+                && campaign.standing(now) == Standing::Exhausted
+                && now < campaign.settings.claim_close
         });
         let new: Vec<Arc<Campaign>> = {
             let sold_out = self.inner.sold_out.write();
