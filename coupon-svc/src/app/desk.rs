@@ -27,6 +27,8 @@ use crate::store;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How many looks lie between two comparisons of a gate with Postgres.
 const COMPARE_EVERY: u32 = 5;
+/// Longest wait for a read: a hundred times what it takes. The loop of the gates waits for some, and everybody who claims for that loop.
+const READ: Duration = Duration::from_secs(1);
 /// A campaign that nobody asked for is forgotten after this time.
 const IDLE: Duration = Duration::from_secs(600);
 
@@ -103,7 +105,7 @@ impl Desk {
         let read = async move |connection: &mut Connection| {
             store::campaigns::find(connection, campaign_id, false).await
         };
-        let campaign = self.inner.database.read(read).await?;
+        let campaign = in_time(self.inner.database.read(read)).await?;
         let campaign = campaign.filter(|campaign| campaign.state != State::Draft);
         Ok(campaign.map(|campaign| self.note(campaign)))
     }
@@ -135,7 +137,7 @@ impl Desk {
     ) -> Result<HashMap<Uuid, Coupon>, TxError<Infallible>> {
         let read =
             async move |connection: &mut Connection| store::coupons::of(connection, &ids).await;
-        self.inner.database.read(read).await
+        in_time(self.inner.database.read(read)).await
     }
 
     /// The gate of a campaign, where it has one.
@@ -185,9 +187,17 @@ impl Desk {
         };
         let read =
             async move |connection: &mut Connection| store::campaigns::of(connection, &ids).await;
-        for campaign in self.inner.database.read(read).await? {
+        for campaign in in_time(self.inner.database.read(read)).await? {
             self.note(campaign);
         }
         Ok(())
     }
+}
+
+/// What a read answers, or that the database does not.
+async fn in_time<T>(
+    read: impl Future<Output = Result<T, TxError<Infallible>>>,
+) -> Result<T, TxError<Infallible>> {
+    let answer = tokio::time::timeout(READ, read).await;
+    answer.unwrap_or(Err(TxError::Unavailable))
 }

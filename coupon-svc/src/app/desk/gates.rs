@@ -9,7 +9,7 @@ use mesh::pg::{Connection, TxError};
 use mesh::status::chain;
 use tracing::{info, warn};
 
-use super::Desk;
+use super::{Desk, in_time};
 use crate::domain::campaign::{Campaign, Standing};
 use crate::gate::{Became, GateError};
 use crate::store;
@@ -188,7 +188,7 @@ impl Desk {
         let read = async move |connection: &mut Connection| {
             store::stock::remaining(connection, campaign_id).await
         };
-        let remaining = self.inner.database.read(read).await?;
+        let remaining = in_time(self.inner.database.read(read)).await?;
         let stock = stock.unwrap_or_default();
         Ok(stock - remaining.unwrap_or(stock))
     }
