@@ -8,6 +8,7 @@ use mesh::clock::{self, Stopwatch};
 use mesh::pg::{Connection, TxError};
 use mesh::status::chain;
 use tracing::{info, warn};
+use uuid::Uuid;
 
 use super::{Desk, in_time};
 use crate::domain::campaign::{Campaign, Standing};
@@ -24,6 +25,20 @@ const BUILD_TIME: Duration = Duration::from_secs(15);
 const EXTEND_EVERY: u32 = 20;
 /// How long gates are not asked once one did not answer.
 const AWAY: Duration = Duration::from_secs(1);
+
+/// A gate that is being built here, until this is dropped: also by a panic.
+struct Building {
+    desk: Desk,
+    campaign_id: Uuid,
+}
+
+impl Drop for Building {
+    fn drop(&mut self) {
+        let building = self.desk.inner.building.lock();
+        let mut building = building.unwrap_or_else(PoisonError::into_inner);
+        building.remove(&self.campaign_id);
+    }
+}
 
 impl Desk {
     /// Whether the gates did not answer a moment ago: whoever claims need not wait to hear it again.
@@ -65,7 +80,12 @@ impl Desk {
             return;
         }
         let (desk, campaign) = (self.clone(), Arc::clone(campaign));
+        let building = Building {
+            desk: self.clone(),
+            campaign_id,
+        };
         self.inner.tasks.spawn("build a gate", async move {
+            let _building = building;
             match desk.build(&campaign).await {
                 Ok(true) => info!(%campaign_id, "the gate of campaign {campaign_id} is built"),
                 Ok(false) => {}
@@ -73,12 +93,6 @@ impl Desk {
                     warn!(%campaign_id, "the gate of campaign {campaign_id} is not built: {error}")
                 }
             }
-            let mut building = desk
-                .inner
-                .building
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            building.remove(&campaign_id);
         });
     }
 
