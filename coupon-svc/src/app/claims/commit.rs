@@ -10,7 +10,7 @@ use proto::usher::coupon::events::v1::{CampaignExhausted, CouponClaimed};
 use uuid::Uuid;
 
 use crate::domain::campaign::{Campaign, Shut, State};
-use crate::domain::coupon::Coupon;
+use crate::domain::coupon::{Coupon, Kept};
 use crate::store;
 use crate::store::coupons::Wish;
 use crate::store::stock::PartLock;
@@ -60,14 +60,16 @@ pub(in crate::app) async fn rule(
     let admitted = claims.iter().filter(|claim| judged(claim).is_none());
     let wishes: Vec<Wish> = admitted.map(|claim| claim.wish).collect();
     let mut issued: HashSet<Uuid> = HashSet::new();
+    let (valid_from, expire_time) = campaign.settings.validity(now);
     if campaign.state != State::Exhausted && !wishes.is_empty() {
-        let (valid_from, expire_time) = campaign.settings.validity(now);
         let most = campaign.settings.per_account_max;
         let times = (now, valid_from, expire_time);
         let new = store::coupons::insert(connection, campaign_id, most, times, &wishes).await?;
         issued = limited(connection, &mut campaign, home, &wishes, new).await?;
     }
-    let (coupons, owned) = look_up(connection, campaign_id, claims).await?;
+    let others = claims.iter().map(|claim| claim.wish);
+    let others = others.filter(|wish| !issued.contains(&wish.coupon_id));
+    let (coupons, owned) = look_up(connection, campaign_id, others.collect()).await?;
     let mut rulings = Vec::with_capacity(claims.len());
     for claim in claims {
         let Wish {
@@ -77,7 +79,15 @@ pub(in crate::app) async fn rule(
         let most = usize::try_from(campaign.settings.per_account_max).unwrap_or(usize::MAX);
         let has = owned.get(&account_id);
         rulings.push(match coupons.get(&coupon_id) {
-            Some(coupon) if issued.contains(&coupon_id) => Ruling::Issued(coupon.clone()),
+            _ if issued.contains(&coupon_id) => Ruling::Issued(Coupon {
+                coupon_id,
+                campaign_id,
+                account_id,
+                kept: Kept::Available,
+                issue_time: now,
+                valid_from,
+                expire_time,
+            }),
             Some(coupon) if coupon.account_id == account_id => Ruling::Known(coupon.clone()),
             _ if has.is_some_and(|has| has.len() >= most) => {
                 Ruling::Already(has.cloned().unwrap_or_default())
@@ -140,11 +150,14 @@ type Owned = HashMap<Uuid, Vec<Uuid>>;
 async fn look_up(
     connection: &mut Connection,
     campaign_id: Uuid,
-    claims: &[Claim],
+    wishes: Vec<Wish>,
 ) -> QueryResult<(HashMap<Uuid, Coupon>, Owned)> {
-    let ids: Vec<Uuid> = claims.iter().map(|claim| claim.wish.coupon_id).collect();
+    if wishes.is_empty() {
+        return Ok((HashMap::new(), HashMap::new()));
+    }
+    let ids: Vec<Uuid> = wishes.iter().map(|wish| wish.coupon_id).collect();
     let coupons = store::coupons::of(connection, &ids).await?;
-    let others = claims.iter().map(|claim| claim.wish);
+    let others = wishes.iter();
     let others = others.filter(|wish| !coupons.contains_key(&wish.coupon_id));
     let accounts: Vec<Uuid> = others.map(|wish| wish.account_id).collect();
     let owned = if accounts.is_empty() {
