@@ -3,6 +3,8 @@
 //! Page tokens are opaque and good only for the list and filter they were made for: URL-safe Base64 of eight bytes that name list and
 //! filter, then of the place behind which the next page starts. They grant nothing: who may see what is decided by the query.
 
+use std::ops::RangeInclusive;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
@@ -163,6 +165,10 @@ impl Place for (u32, u32) {
     }
 }
 
+/// Times that a token can have, in microseconds since 1970: the years to 9999, which protobuf ends with. chrono knows times that
+/// Postgres does not, and a query with one of them fails.
+const MICROS: RangeInclusive<i64> = 0..=253_402_300_799_999_999;
+
 impl Place for (DateTime<Utc>, Uuid) {
     fn to_bytes(&self) -> Vec<u8> {
         [
@@ -174,7 +180,9 @@ impl Place for (DateTime<Utc>, Uuid) {
 
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (micros, id) = bytes.split_first_chunk()?;
-        let time = DateTime::from_timestamp_micros(i64::from_be_bytes(*micros))?;
+        let micros = i64::from_be_bytes(*micros);
+        let micros = MICROS.contains(&micros).then_some(micros)?;
+        let time = DateTime::from_timestamp_micros(micros)?;
         Some((time, Uuid::from_slice(id).ok()?))
     }
 }
@@ -237,6 +245,23 @@ mod tests {
         assert_eq!(u32::from_bytes(&7_u32.to_bytes()), Some(7));
         assert_eq!(u32::from_bytes(&u32::MAX.to_bytes()), None);
         assert_eq!(u32::from_bytes(&[0; 5]), None);
+    }
+
+    #[test]
+    fn a_time_that_postgres_does_not_know_is_no_place() {
+        let read = |micros: i64| {
+            let bytes = [&micros.to_be_bytes()[..], Uuid::nil().as_bytes()].concat();
+            <(DateTime<Utc>, Uuid)>::from_bytes(&bytes).map(|(time, _)| time.to_rfc3339())
+        };
+        let last = "9999-12-31T23:59:59.999999+00:00";
+        assert_eq!(read(0).as_deref(), Some("1970-01-01T00:00:00+00:00"));
+        assert_eq!(read(253_402_300_799_999_999).as_deref(), Some(last));
+        for micros in [-1, 253_402_300_800_000_000, i64::MIN, i64::MAX] {
+            assert_eq!(read(micros), None, "{micros}");
+        }
+        for time in [DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC] {
+            assert_eq!(read(time.timestamp_micros()), None, "{time}");
+        }
     }
 
     #[test]

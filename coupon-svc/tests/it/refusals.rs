@@ -1,8 +1,9 @@
 //! What does not hold is named, all of it at once, and nothing is made.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use mesh::clock::to_timestamp;
 use mesh::identity::Role;
+use mesh::page::List;
 use proto::usher::coupon::v1 as pb;
 
 use crate::service::{Home, fields, settings};
@@ -170,5 +171,25 @@ async fn every_violation_of_a_campaign_is_told_at_once() {
         ..settings(1).terms.unwrap()
     });
     instance.create(&home, admin, shared).await.unwrap();
+    instance.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_token_that_somebody_made_up_is_refused() {
+    let home = Home::new().await;
+    let instance = home.start().await;
+    let list = List::new("ListMyCoupons", &pb::ListMyCouponsRequest::default());
+    let ask = async |time: DateTime<Utc>| {
+        let request = pb::ListMyCouponsRequest {
+            page_token: list.token(Some(&(time, mesh::id::new()))),
+            ..pb::ListMyCouponsRequest::default()
+        };
+        let request = home.by(mesh::id::new(), Role::User, request);
+        instance.coupons.clone().list_my_coupons(request).await
+    };
+    for time in [DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC] {
+        assert_eq!(fields(&ask(time).await.unwrap_err()), ["page_token"]);
+    }
+    ask(mesh::clock::now()).await.unwrap();
     instance.stop().await;
 }
