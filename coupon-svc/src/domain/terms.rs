@@ -59,10 +59,11 @@ pub fn weekday_number(day: Weekday) -> WeekdayNumber {
     u8::try_from(day.num_days_from_monday()).unwrap_or_default()
 }
 
-/// At most so many coupons of a group in one order. Campaigns that name different limits are held to the lowest.
+/// At most so many coupons of a group in one order. A group is of the campaigns of one seller, or of the platform: the same name
+/// elsewhere is another group. Campaigns of it that name different limits are held to the lowest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
-    /// Name.
+    /// Name, one of the seller's.
     pub name: String,
     /// Most coupons.
     pub most: u32,

@@ -33,7 +33,7 @@ pub(super) struct Coupon<'a> {
     /// Places of each line that it is for; 0 for the other lines.
     places: Vec<u32>,
     all_places: u32,
-    /// Number of its group among the candidates, and its limit.
+    /// Number of its group among those of the candidates, and its limit.
     pub(super) group: Option<(usize, u32)>,
 }
 
@@ -50,7 +50,9 @@ pub(super) fn admit<'a>(
             Ok(mut coupon) => {
                 coupon.group = candidate.terms.group.as_ref().map(|group| {
                     let next = groups.len();
-                    (*groups.entry(&group.name).or_insert(next), group.most)
+                    // Whoever picks a name does not know which names others picked.
+                    let key = (candidate.terms.seller_id, &group.name);
+                    (*groups.entry(key).or_insert(next), group.most)
                 });
                 coupons.push(coupon);
             }

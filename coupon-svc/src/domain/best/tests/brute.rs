@@ -101,14 +101,16 @@ impl<'a> Brute<'a> {
 fn allowed(set: &[&Candidate]) -> bool {
     let alone = set.len() == 1 || set.iter().all(|one| !one.terms.exclusive);
     let campaigns: BTreeSet<_> = set.iter().map(|one| one.campaign_id).collect();
-    let of_group = |name: &str| {
-        let groups = set.iter().filter_map(|one| one.terms.group.as_ref());
-        groups.filter(|group| group.name == name).count()
+    let groups = || set.iter().filter(|one| one.terms.group.is_some());
+    let name = |one: &Candidate| {
+        let group = one.terms.group.as_ref();
+        (one.terms.seller_id, group.unwrap().name.clone())
     };
-    let mut groups = set.iter().filter_map(|one| one.terms.group.as_ref());
+    let of_group = |like: &Candidate| groups().filter(|one| name(one) == name(like)).count();
+    let most = |one: &Candidate| one.terms.group.as_ref().unwrap().most;
     alone
         && campaigns.len() == set.len()
-        && groups.all(|group| of_group(&group.name) <= usize::try_from(group.most).unwrap())
+        && groups().all(|one| of_group(one) <= usize::try_from(most(one)).unwrap())
 }
 
 /// What a coupon takes off each line; `None` if it cannot be used.

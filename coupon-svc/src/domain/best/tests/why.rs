@@ -209,6 +209,31 @@ fn the_lowest_expiries_win_ties() {
         assert_eq!(
             (quote.discount, ids(&quote), quote.exact),
             (10_000, chosen, true)
+#[test]
+fn a_group_is_of_one_seller_or_of_the_platform() {
+    let order = order(&[(1, 10_000), (1, 10_000)]);
+    let of = |number, seller: Option<u32>, most| {
+        let terms = Terms {
+            seller_id: seller.map(id),
+            group: group("CARD", most),
+            ..terms("ORDER_FIXED", 100)
+        };
+        coupon(number, terms)
+    };
+    let apart = [
+        of(1, None, 2),
+        of(2, None, 2),
+        of(3, Some(1), 1),
+        of(4, Some(2), 1),
+    ];
+    let quote = best_of(&order, &apart);
+    assert_eq!(ids(&quote), [1, 2, 3, 4].map(id));
+    let together = [of(1, None, 2), of(2, None, 2), of(3, None, 1)];
+    assert_eq!(best_of(&order, &together).discount, 200);
+    let together = [of(3, Some(1), 1), of(4, Some(1), 1)];
+    assert_eq!(best_of(&order, &together).discount, 100);
+}
+
         );
     }
 }
