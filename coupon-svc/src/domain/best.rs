@@ -200,10 +200,9 @@ pub enum WhyNot {
 /// the one that costs the platform least; then the one with the lowest ids.
 #[must_use]
 pub fn best(order: &Order, candidates: &[Candidate], now: DateTime<Utc>) -> Quote {
-    let (coupons, mut unused) = coupon::admit(order, candidates, now);
-    let found = search::best(order, &coupons);
-    let beside = reasons::beside(order, &found.picked, &coupons, &WhyNot::NotBetter);
-    unused.extend(beside);
+    let admitted = coupon::admit(order, candidates, now);
+    let found = search::best(order, &admitted.coupons);
+    let unused = reasons::beside(order, &found.picked, &admitted, &WhyNot::NotBetter);
     quote::of(order, &found.picked, candidates, unused, found.exact)
 }
 
@@ -214,9 +213,8 @@ pub fn apply(
     candidates: &[Candidate],
     now: DateTime<Utc>,
 ) -> Result<Quote, Vec<Unused>> {
-    let (coupons, mut unused) = coupon::admit(order, candidates, now);
-    let picked = reasons::all_of(order, chosen, candidates, &coupons, &unused)?;
-    let beside = reasons::beside(order, &picked, &coupons, &WhyNot::NotChosen);
-    unused.extend(beside);
+    let admitted = coupon::admit(order, candidates, now);
+    let picked = reasons::all_of(order, chosen, candidates, &admitted)?;
+    let unused = reasons::beside(order, &picked, &admitted, &WhyNot::NotChosen);
     Ok(quote::of(order, &picked, candidates, unused, false))
 }

@@ -113,14 +113,17 @@ async fn the_example_of_the_documentation_holds() {
             exclusive: true,
             ..won(DiscountKind::OrderPercent, 25)
         },
+        // B of an order that does not reach it from the start.
+        pb::CouponTerms {
+            min_order: 131_000,
+            ..won(DiscountKind::OrderFixed, 20_000)
+        },
     ] {
         ids.push(coupon(&instance, &home, account, terms).await.coupon_id);
     }
     let quote = quote(&instance, &home, order(account, &[])).await.unwrap();
-    assert_eq!(
-        (quote.subtotal, quote.discount, quote.total, quote.exact),
-        (130_000, 25_000, 105_000, true)
-    );
+    let sums = (quote.subtotal, quote.discount, quote.total, quote.exact);
+    assert_eq!(sums, (130_000, 25_000, 105_000, true));
     let applied: Vec<_> = quote
         .applied
         .iter()
@@ -139,6 +142,7 @@ async fn the_example_of_the_documentation_holds() {
         (unused.reason(), unused.amount, unused.coupon_ids.clone())
     };
     assert_eq!(why(&ids[1]), (WhyNotUsed::MinimumNotMet, 20_000, vec![]));
+    assert_eq!(why(&ids[5]), (WhyNotUsed::MinimumNotMet, 26_000, vec![]));
     assert_eq!(
         why(&ids[3]),
         (WhyNotUsed::GroupFull, 0, vec![ids[2].clone()])

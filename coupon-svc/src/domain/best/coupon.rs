@@ -37,16 +37,29 @@ pub(super) struct Coupon<'a> {
     pub(super) group: Option<(usize, u32)>,
 }
 
-/// Candidates that may be used, in the order of their turns, and why the others never can be.
+/// Candidates, by whether they may be used for an order.
+#[derive(Debug)]
+pub(super) struct Admitted<'a> {
+    /// Those that may be, in the order of their turns.
+    pub(super) coupons: Vec<Coupon<'a>>,
+    /// Those whose minimum even the whole order does not reach, in the order of their turns: what they are short of depends on the set.
+    pub(super) short: Vec<Coupon<'a>>,
+    /// Why the others never can be.
+    pub(super) unused: Vec<Unused>,
+}
+
+/// Looks which candidates may be used.
 pub(super) fn admit<'a>(
     order: &Order,
     candidates: &'a [Candidate],
     now: DateTime<Utc>,
-) -> (Vec<Coupon<'a>>, Vec<Unused>) {
-    let (mut coupons, mut unused) = (Vec::new(), Vec::new());
+) -> Admitted<'a> {
+    let (mut coupons, mut short, mut unused) = (Vec::new(), Vec::new(), Vec::new());
+    let whole = running(order);
     let mut groups = BTreeMap::new();
     for candidate in candidates {
         match Coupon::of(order, candidate, now) {
+            Ok(coupon) if coupon.is_short(&whole) => short.push(coupon),
             Ok(mut coupon) => {
                 coupon.group = candidate.terms.group.as_ref().map(|group| {
                     let next = groups.len();
@@ -63,7 +76,12 @@ pub(super) fn admit<'a>(
         }
     }
     coupons.sort_unstable_by_key(Coupon::turn);
-    (coupons, unused)
+    short.sort_unstable_by_key(Coupon::turn);
+    Admitted {
+        coupons,
+        short,
+        unused,
+    }
 }
 
 /// What of its state and time keeps a candidate from being used.
@@ -110,8 +128,10 @@ impl<'a> Coupon<'a> {
             return Err(WhyNot::NotEligible);
         }
         match coupon.discount(&running(order)) {
-            // what comes before it may take the excess away
-            Err(WhyNot::MaximumExceeded { .. }) | Ok(_) => Ok(coupon),
+            // what comes before it may take the excess away, or make what is missing more
+            Err(WhyNot::MaximumExceeded { .. } | WhyNot::MinimumNotMet { .. }) | Ok(_) => {
+                Ok(coupon)
+            }
             Err(reason) => Err(reason),
         }
     }
@@ -187,6 +207,11 @@ impl<'a> Coupon<'a> {
         };
         let cap = self.candidate.terms.max_discount;
         cap.map_or(free, |cap| cap.min(free))
+    }
+
+    /// Whether what it is for costs too little. It will later, too, as amounts only fall.
+    fn is_short(&self, running: &[Running]) -> bool {
+        self.base(running) < self.candidate.terms.min_order
     }
 
     /// What it takes off now that its turn has come.

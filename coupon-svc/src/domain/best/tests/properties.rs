@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::cases::cases;
 use super::samples::*;
 use super::*;
+use crate::domain::discount::kind;
 use crate::domain::discount::split::place_share;
 
 fn sum(numbers: impl Iterator<Item = i64>) -> i64 {
@@ -37,6 +38,26 @@ proptest! {
                 let places = (0..line.quantity).map(|seq| place_share(part.amount, line.quantity, seq));
                 prop_assert_eq!(part.amount, sum(places));
             }
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_missing_behind_those_before(case in cases(0_usize..=12)) {
+        let quote = best_of(&case.order, &case.candidates);
+        let candidate = |coupon_id| case.candidates.iter().find(|one| one.coupon_id == coupon_id).unwrap();
+        let turn = |one: &Candidate| (kind(one.terms.kind).unwrap().stage(), one.campaign_id, one.coupon_id);
+        for unused in &quote.unused {
+            let (WhyNot::MinimumNotMet { missing }, short) = (&unused.reason, candidate(unused.coupon_id)) else {
+                continue;
+            };
+            let is_before = |one: &&Applied| !short.terms.exclusive && turn(candidate(one.coupon_id)) < turn(short);
+            let lines = case.order.lines.iter().filter(|line| short.terms.matches(line));
+            let left = lines.map(|line| {
+                let parts = quote.applied.iter().filter(is_before).flat_map(|one| &one.allocations);
+                let parts = parts.filter(|part| part.line_no == line.line_no);
+                line.price() - sum(parts.map(|part| part.amount))
+            });
+            prop_assert_eq!(*missing, short.terms.min_order - sum(left));
         }
     }
 

@@ -77,6 +77,49 @@ fn what_the_order_is_not_is_told() {
 }
 
 #[test]
+fn what_is_missing_is_told_of_the_turn_of_a_coupon() {
+    let from = |number, kind, min_order| {
+        let min_order = Terms {
+            min_order,
+            ..terms(kind, 100)
+        };
+        coupon(number, min_order)
+    };
+    let used = [
+        coupon(2, terms("LINE_PERCENT", 10)),
+        coupon(4, terms("ORDER_FIXED", 500)),
+    ];
+    // 10000 before the first of them, 9000 behind it, 8500 behind both.
+    for (kind, number, missing) in [
+        ("LINE_PERCENT", 1, 2_000),
+        ("LINE_PERCENT", 3, 3_000),
+        ("ORDER_FIXED", 3, 3_000),
+        ("ORDER_FIXED", 5, 3_500),
+    ] {
+        let mut candidates = used.to_vec();
+        candidates.push(from(number, kind, 12_000));
+        let missing = [WhyNot::MinimumNotMet { missing }];
+        let quote = best_of(&one_line(), &candidates);
+        assert_eq!(
+            (ids(&quote), &reasons(&quote)[..]),
+            (vec![id(2), id(4)], &missing[..])
+        );
+        let chosen = BTreeSet::from([id(2), id(4)]);
+        let quote = apply(&one_line(), &chosen, &candidates, at(0)).unwrap();
+        assert_eq!(reasons(&quote), missing);
+        let chosen = candidates.iter().map(|one| one.coupon_id).collect();
+        let misfits = apply(&one_line(), &chosen, &candidates, at(0)).unwrap_err();
+        let misfits: Vec<_> = misfits.into_iter().map(|one| one.reason).collect();
+        assert_eq!(misfits, missing);
+    }
+    // What is used alone has its turn alone.
+    let mut alone = from(5, "ORDER_FIXED", 12_000);
+    Arc::make_mut(&mut alone.terms).exclusive = true;
+    let quote = best_of(&one_line(), &[used[0].clone(), alone]);
+    assert_eq!(reasons(&quote), [WhyNot::MinimumNotMet { missing: 2_000 }]);
+}
+
+#[test]
 fn what_takes_nothing_off_is_told() {
     let order = order(&[(1, 50)]);
     let percent = coupon(1, terms("LINE_PERCENT", 1));
@@ -167,6 +210,31 @@ fn a_group_is_held_to_its_lowest_limit() {
 }
 
 #[test]
+fn a_group_is_of_one_seller_or_of_the_platform() {
+    let order = order(&[(1, 10_000), (1, 10_000)]);
+    let of = |number, seller: Option<u32>, most| {
+        let terms = Terms {
+            seller_id: seller.map(id),
+            group: group("CARD", most),
+            ..terms("ORDER_FIXED", 100)
+        };
+        coupon(number, terms)
+    };
+    let apart = [
+        of(1, None, 2),
+        of(2, None, 2),
+        of(3, Some(1), 1),
+        of(4, Some(2), 1),
+    ];
+    let quote = best_of(&order, &apart);
+    assert_eq!(ids(&quote), [1, 2, 3, 4].map(id));
+    let together = [of(1, None, 2), of(2, None, 2), of(3, None, 1)];
+    assert_eq!(best_of(&order, &together).discount, 200);
+    let together = [of(3, Some(1), 1), of(4, Some(1), 1)];
+    assert_eq!(best_of(&order, &together).discount, 100);
+}
+
+#[test]
 fn what_would_keep_others_out_is_not_better() {
     let percent = coupon(1, terms("LINE_PERCENT", 10));
     let from = Terms {
@@ -209,31 +277,6 @@ fn the_lowest_expiries_win_ties() {
         assert_eq!(
             (quote.discount, ids(&quote), quote.exact),
             (10_000, chosen, true)
-#[test]
-fn a_group_is_of_one_seller_or_of_the_platform() {
-    let order = order(&[(1, 10_000), (1, 10_000)]);
-    let of = |number, seller: Option<u32>, most| {
-        let terms = Terms {
-            seller_id: seller.map(id),
-            group: group("CARD", most),
-            ..terms("ORDER_FIXED", 100)
-        };
-        coupon(number, terms)
-    };
-    let apart = [
-        of(1, None, 2),
-        of(2, None, 2),
-        of(3, Some(1), 1),
-        of(4, Some(2), 1),
-    ];
-    let quote = best_of(&order, &apart);
-    assert_eq!(ids(&quote), [1, 2, 3, 4].map(id));
-    let together = [of(1, None, 2), of(2, None, 2), of(3, None, 1)];
-    assert_eq!(best_of(&order, &together).discount, 200);
-    let together = [of(3, Some(1), 1), of(4, Some(1), 1)];
-    assert_eq!(best_of(&order, &together).discount, 100);
-}
-
         );
     }
 }
