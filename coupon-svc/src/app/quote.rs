@@ -14,6 +14,7 @@ use crate::domain::coupon::{Coupon, Kept};
 use crate::domain::order::{CANDIDATES_MAX, Order};
 use crate::domain::terms::Terms;
 use crate::store;
+use crate::store::coupons::{Candidates, Sold};
 
 /// Why there is no quote.
 #[derive(Debug, Error)]
@@ -29,7 +30,8 @@ pub enum Failure {
     Fault(#[from] tokio::task::JoinError),
 }
 
-/// Quotes an order with the coupons that were chosen, or with the best of all where none was.
+/// Quotes an order with the coupons that were chosen, or with the best of all where none was. The answer is not exact where the account
+/// has more that may be used than are looked at.
 pub async fn quote(
     database: &Database,
     account_id: Uuid,
@@ -37,35 +39,48 @@ pub async fn quote(
     chosen: BTreeSet<Uuid>,
 ) -> Result<Quote, Failure> {
     let ids: Vec<Uuid> = chosen.iter().copied().collect();
+    let sold = sold(&order);
     let read = async move |connection: &mut Connection| {
         let now = pg::now(connection).await?;
-        let coupons = if ids.is_empty() {
-            store::coupons::open(connection, account_id, now, CANDIDATES_MAX).await?
+        let found = if ids.is_empty() {
+            store::coupons::candidates(connection, account_id, &sold, now, CANDIDATES_MAX).await?
         } else {
-            let found = store::coupons::of(connection, &ids).await?;
-            let mine = found.into_values();
-            mine.filter(|coupon| coupon.account_id == account_id)
-                .collect()
+            let mut found = store::coupons::of(connection, &ids).await?;
+            found.retain(|_, coupon| coupon.account_id == account_id);
+            Candidates {
+                coupons: found.into_values().collect(),
+                cut: false,
+            }
         };
-        let mut campaigns: Vec<Uuid> = coupons.iter().map(|coupon| coupon.campaign_id).collect();
-        campaigns.sort_unstable();
-        campaigns.dedup();
+        let campaigns = found.coupons.iter().map(|coupon| coupon.campaign_id);
+        let campaigns: BTreeSet<Uuid> = campaigns.collect();
+        let campaigns: Vec<Uuid> = campaigns.into_iter().collect();
         let campaigns = store::campaigns::of(connection, &campaigns).await?;
-        Ok((now, coupons, campaigns))
+        Ok((now, found, campaigns))
     };
-    let (now, coupons, campaigns) = database.read(read).await?;
+    let (now, Candidates { coupons, cut }, campaigns) = database.read(read).await?;
     let terms = campaigns.into_iter();
     let terms = terms.map(|campaign| (campaign.campaign_id, Arc::new(campaign.settings.terms)));
     let candidates = candidates(&coupons, &terms.collect());
     // Some milliseconds at most, which others on this thread would wait for.
     let quoted = blocking(move || {
         if chosen.is_empty() {
-            Ok(best::best(&order, &candidates, now))
+            let mut quote = best::best(&order, &candidates, now);
+            quote.exact &= !cut;
+            Ok(quote)
         } else {
             best::apply(&order, &chosen, &candidates, now)
         }
     });
     quoted.await?.map_err(Failure::NotUsable)
+}
+
+fn sold(order: &Order) -> Sold {
+    let sellers: BTreeSet<Uuid> = order.lines.iter().map(|line| line.seller_id).collect();
+    Sold {
+        currency: order.currency,
+        sellers: sellers.into_iter().collect(),
+    }
 }
 
 fn candidates(coupons: &[Coupon], terms: &HashMap<Uuid, Arc<Terms>>) -> Vec<Candidate> {

@@ -82,7 +82,8 @@ pub struct Quote {
     pub total: i64,
     /// The other candidates, as they were given.
     pub unused: Vec<Unused>,
-    /// Whether no set of the candidates can be better; `false`: the search did not look that far, or somebody else chose.
+    /// Whether no set of coupons can be better; `false`: the search did not look that far, not all of them are candidates, or somebody else
+    /// chose.
     pub exact: bool,
 }
 

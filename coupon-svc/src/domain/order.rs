@@ -14,7 +14,8 @@ pub const PLACES_MAX: u32 = 100;
 /// Minor units of one place. The largest order of the dearest places, times a percentage, still fits in an int64.
 pub const PRICE_MAX: i64 = 1_000_000_000_000;
 
-/// Coupons that are looked at for one order: more than anybody keeps, and few enough to answer at once.
+/// Coupons that are looked at for one order, and most that can be chosen: more than anybody keeps, and few enough that the answer, with a
+/// reason for each, stays small.
 pub const CANDIDATES_MAX: usize = 100;
 
 /// Lines that are paid together. Callers hold it to the bounds above.

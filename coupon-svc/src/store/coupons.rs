@@ -4,15 +4,16 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Integer, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Integer, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use mesh::money::Currency;
 use uuid::Uuid;
 
 use super::schema::coupon;
 use super::{corrupt, sized};
 use crate::domain::coupon::{Counts, Coupon, Kept, State};
 
-#[derive(Debug, Queryable, Selectable)]
+#[derive(Debug, Queryable, QueryableByName, Selectable)]
 #[diesel(table_name = coupon)]
 struct Row {
     coupon_id: Uuid,
@@ -211,24 +212,70 @@ pub async fn list(
     rows.into_iter().map(Row::read).collect()
 }
 
-/// Coupons of an account that are not over at `now`, those that expire first at the head.
-pub async fn open(
+/// What has to fit before it is looked at whether a coupon is for an order.
+#[derive(Clone, Debug)]
+pub struct Sold {
+    /// Currency of its prices.
+    pub currency: Currency,
+    /// Who sells its lines.
+    pub sellers: Vec<Uuid>,
+}
+
+/// Coupons of an account that are looked at for an order.
+#[derive(Clone, Debug)]
+pub struct Candidates {
+    /// Those that expire first at the head.
+    pub coupons: Vec<Coupon>,
+    /// Whether others are left out that could be among the best.
+    pub cut: bool,
+}
+
+#[derive(QueryableByName)]
+struct CandidateRow {
+    #[diesel(embed)]
+    found: Row,
+    #[diesel(sql_type = Bool)]
+    may_be_used: bool,
+}
+
+/// At most `most` coupons of an account that are not over at `now`: first those that may be used for the order, of one campaign the one
+/// that expires first, as no set of coupons has another one of it; then the others.
+///
+/// Whoever owns their campaigns, each seller and the platform, has its turn: a seller that gives many coupons away does not keep those of
+/// others from being looked at.
+pub async fn candidates(
     connection: &mut AsyncPgConnection,
     account_id: Uuid,
+    sold: &Sold,
     now: DateTime<Utc>,
     most: usize,
-) -> QueryResult<Vec<Coupon>> {
-    let open = [Kept::Available, Kept::Reserved].map(Kept::name);
-    let rows: Vec<Row> = coupon::table
-        .filter(coupon::account_id.eq(account_id))
-        .filter(coupon::expire_time.gt(now))
-        .filter(coupon::state.eq_any(open))
-        .order((coupon::expire_time, coupon::coupon_id))
-        .limit(sized(most)?)
-        .select(Row::as_select())
-        .load(connection)
-        .await?;
-    rows.into_iter().map(Row::read).collect()
+) -> QueryResult<Candidates> {
+    let limit: i64 = sized(most)?;
+    let mut rows: Vec<CandidateRow> = diesel::sql_query(
+        "WITH mine AS ( \
+             SELECT c.*, k.seller_id, c.state = 'AVAILABLE' AND c.valid_from_time <= $2 AND k.terms->>'currency' = $3 \
+                 AND (k.seller_id IS NULL OR k.seller_id = ANY($4)) AS fits \
+             FROM coupon c JOIN campaign k ON k.campaign_id = c.campaign_id \
+             WHERE c.account_id = $1 AND c.expire_time > $2 AND c.state IN ('AVAILABLE', 'RESERVED')), \
+         once AS ( \
+             SELECT *, fits AND row_number() OVER (PARTITION BY campaign_id, fits ORDER BY expire_time, coupon_id) = 1 AS may_be_used FROM mine) \
+         SELECT coupon_id, campaign_id, account_id, state, issue_time, valid_from_time, expire_time, may_be_used FROM once \
+         ORDER BY may_be_used DESC, row_number() OVER (PARTITION BY may_be_used, seller_id ORDER BY expire_time, coupon_id), \
+             expire_time, coupon_id LIMIT $5",
+    )
+    .bind::<SqlUuid, _>(account_id)
+    .bind::<Timestamptz, _>(now)
+    .bind::<Text, _>(sold.currency.code())
+    .bind::<Array<SqlUuid>, _>(&sold.sellers)
+    .bind::<BigInt, _>(limit + 1)
+    .load(connection)
+    .await?;
+    let cut = rows.get(most).is_some_and(|first| first.may_be_used);
+    rows.truncate(most);
+    let coupons = rows.into_iter().map(|row| row.found.read());
+    let mut coupons: Vec<Coupon> = coupons.collect::<QueryResult<_>>()?;
+    coupons.sort_unstable_by_key(|coupon| (coupon.expire_time, coupon.coupon_id));
+    Ok(Candidates { coupons, cut })
 }
 
 #[derive(QueryableByName)]

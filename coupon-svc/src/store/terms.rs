@@ -1,4 +1,4 @@
-//! Terms as JSON: what a coupon is worth is read with its campaign and never searched.
+//! Terms as JSON: what a coupon is worth is read with its campaign, and searched by nothing but its currency.
 
 use std::collections::BTreeSet;
 

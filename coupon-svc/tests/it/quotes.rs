@@ -155,6 +155,100 @@ async fn the_example_of_the_documentation_holds() {
     instance.stop().await;
 }
 
+/// Gives the owner of a coupon so many more, each of a campaign of its own. Campaigns and coupons are as those of the first one, but for what
+/// the JSON says, and expire before it.
+async fn more(home: &Home, coupon_id: &str, count: usize, [of_campaign, of_coupon]: [&str; 2]) {
+    home.sql(&format!(
+        "WITH made AS MATERIALIZED (SELECT gen_random_uuid() AS id FROM generate_series(1, {count})), campaigns AS ( \
+             INSERT INTO campaign SELECT (jsonb_populate_record(k, jsonb_build_object('campaign_id', id) || '{of_campaign}')).* \
+             FROM made, campaign k WHERE k.campaign_id = (SELECT campaign_id FROM coupon WHERE coupon_id = '{coupon_id}')) \
+         INSERT INTO coupon SELECT (jsonb_populate_record(c, jsonb_build_object('coupon_id', id, 'campaign_id', id, \
+             'expire_time', expire_time - interval '1 hour') || '{of_coupon}')).* \
+         FROM made, coupon c WHERE coupon_id = '{coupon_id}'"
+    ))
+    .await;
+}
+
+fn is_applied(quote: &pb::Quote, coupon_id: &str) -> bool {
+    quote.applied.iter().any(|one| one.coupon_id == coupon_id)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn coupons_that_cannot_be_used_do_not_push_out_one_that_can_be() {
+    let home = Home::new().await;
+    let instance = home.start().await;
+    let account = mesh::id::new();
+    let fixed = won(DiscountKind::OrderFixed, 1_000);
+    let euro = pb::CouponTerms {
+        currency: "EUR".to_owned(),
+        ..fixed.clone()
+    };
+    let euro = coupon(&instance, &home, account, euro).await.coupon_id;
+    let twin = coupon(&instance, &home, account, fixed.clone())
+        .await
+        .coupon_id;
+    let last = coupon(&instance, &home, account, fixed).await.coupon_id;
+    let stranger = format!(r#"{{"seller_id": "{}"}}"#, mesh::id::new());
+    for (of, changed) in [
+        (&last, [stranger.as_str(), "{}"]),
+        (&last, ["{}", r#"{"state": "RESERVED"}"#]),
+        (
+            &last,
+            ["{}", r#"{"valid_from_time": "2999-01-01T00:00:00Z"}"#],
+        ),
+        (&euro, ["{}", "{}"]),
+    ] {
+        more(&home, of, 120, changed).await;
+    }
+    home.sql(&format!(
+        "INSERT INTO coupon SELECT (jsonb_populate_record(c, jsonb_build_object('coupon_id', gen_random_uuid(), 'n', n.n, \
+             'expire_time', expire_time - interval '1 hour'))).* FROM coupon c, generate_series(2, 100) AS n(n) WHERE coupon_id = '{twin}'"
+    ))
+    .await;
+    let quoted = quote(&instance, &home, order(account, &[])).await.unwrap();
+    assert_eq!(
+        (quoted.discount, quoted.applied.len(), quoted.unused.len()),
+        (2_000, 2, 98)
+    );
+    assert!(quoted.exact && is_applied(&quoted, &last), "{quoted:?}");
+    instance.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_left_out_makes_the_answer_inexact() {
+    let home = Home::new().await;
+    let instance = home.start().await;
+    // Coupons that are used alone do not make the search give up.
+    let alone = pb::CouponTerms {
+        exclusive: true,
+        ..won(DiscountKind::OrderFixed, 1_000)
+    };
+    for (count, exact) in [(99, true), (100, false)] {
+        let account = mesh::id::new();
+        let first = coupon(&instance, &home, account, alone.clone()).await;
+        more(&home, &first.coupon_id, count, ["{}", "{}"]).await;
+        let quoted = quote(&instance, &home, order(account, &[])).await.unwrap();
+        let told = quoted.applied.len() + quoted.unused.len();
+        assert_eq!((quoted.discount, told, quoted.exact), (1_000, 100, exact));
+    }
+    // A seller that gives many away does not push out the one of the platform.
+    let account = mesh::id::new();
+    let platform = coupon(
+        &instance,
+        &home,
+        account,
+        won(DiscountKind::OrderFixed, 999),
+    )
+    .await;
+    let asked = order(account, &[]);
+    let seller = format!(r#"{{"seller_id": "{}"}}"#, asked.lines[0].seller_id);
+    more(&home, &platform.coupon_id, 150, [&seller, "{}"]).await;
+    let quoted = quote(&instance, &home, asked).await.unwrap();
+    assert_eq!((quoted.applied.len(), quoted.exact), (100, false));
+    assert!(is_applied(&quoted, &platform.coupon_id));
+    instance.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn coupons_that_were_chosen_are_used_all_or_none() {
     let home = Home::new().await;
