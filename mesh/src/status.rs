@@ -17,6 +17,15 @@ pub const DOMAIN: &str = "usher";
 /// Violations listed in one answer: enough to mend a form, few enough for the 8 KiB of headers that proxies allow.
 pub const VIOLATIONS_MAX: usize = 32;
 
+/// Bytes of PreconditionFailure in one answer. Base64 makes 6,700 of 5,000, which leaves room for the message, which travels twice, in the
+/// 8 KiB of headers that proxies allow. What every line of the largest hold is refused for takes 4,000.
+const PRECONDITIONS_BYTES_MAX: usize = 5_000;
+/// Bytes of one violation beside its texts: tags and lengths.
+const PRECONDITION_BYTES: usize = 12;
+
+/// Key in the metadata of ErrorInfo: violations that are not listed, as the answer would be too large.
+pub const UNLISTED: &str = "unlisted";
+
 /// One row of `docs/ERRORS.md`.
 #[derive(Clone, Copy, Debug)]
 pub struct Reason {
@@ -47,6 +56,8 @@ impl Reason {
             reason: self,
             message: message.into(),
             details: Box::new(details),
+            preconditions_bytes: 0,
+            unlisted: 0,
         }
     }
 }
@@ -167,6 +178,8 @@ pub struct Refusal {
     reason: &'static Reason,
     message: String,
     details: Box<ErrorDetails>,
+    preconditions_bytes: usize,
+    unlisted: usize,
 }
 
 impl Refusal {
@@ -188,11 +201,25 @@ impl Refusal {
         self
     }
 
-    /// Names what stands in the way: (type, subject, description).
+    /// Names what stands in the way: (type, subject, description). What does not fit in the headers of an answer any more is counted, in
+    /// the message and as [`UNLISTED`]: an answer that is too large would reach its caller as UNAVAILABLE.
     #[must_use]
     pub fn precondition(mut self, kind: &str, subject: &str, description: &str) -> Self {
+        let texts = kind.len() + subject.len() + description.len();
+        let bytes = self.preconditions_bytes + texts + PRECONDITION_BYTES;
+        if bytes > PRECONDITIONS_BYTES_MAX {
+            return self.unlisted(1);
+        }
+        self.preconditions_bytes = bytes;
         self.details
             .add_precondition_failure_violation(kind, subject, description);
+        self
+    }
+
+    /// Counts `count` more that stand in the way and are not known by name.
+    #[must_use]
+    pub fn unlisted(mut self, count: usize) -> Self {
+        self.unlisted += count;
         self
     }
 
@@ -206,7 +233,13 @@ impl Refusal {
 }
 
 impl From<Refusal> for Status {
-    fn from(refusal: Refusal) -> Self {
+    fn from(mut refusal: Refusal) -> Self {
+        let unlisted = refusal.unlisted;
+        if unlisted > 0 {
+            refusal = refusal.with(UNLISTED, unlisted);
+            let more = format!(" (and {unlisted} more than are listed)");
+            refusal.message.push_str(&more);
+        }
         Self::with_error_details(refusal.reason.code, refusal.message, *refusal.details)
     }
 }
@@ -289,4 +322,58 @@ pub fn chain(error: &(dyn StdError + 'static)) -> String {
         cause = next.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic::Status;
+
+    use super::*;
+
+    /// Headers that proxies allow.
+    const PROXY_HEADERS: usize = 8 * 1024;
+
+    fn refused(count: usize, (kind, subject, description): (&str, &str, &str)) -> Status {
+        let refusal = INVALID_REQUEST.refuse("some of it is wrong");
+        let each = |refusal: Refusal, _| refusal.precondition(kind, subject, description);
+        (0..count).fold(refusal, each).into()
+    }
+
+    /// (listed, told in ErrorInfo, bytes of headers).
+    fn told(status: &Status) -> (usize, Option<String>, usize) {
+        let details = status.get_error_details();
+        let listed = details.precondition_failure().unwrap().violations.len();
+        let unlisted = details.error_info().unwrap().metadata.get(UNLISTED);
+        let bytes = status.details().len() * 4 / 3 + status.message().len();
+        (listed, unlisted.cloned(), bytes)
+    }
+
+    #[test]
+    fn a_refusal_names_what_fits_in_headers_and_counts_the_rest() {
+        let (subject, long) = ("x".repeat(42), "y".repeat(300));
+        // The units of a hold: all of them.
+        let all = refused(64, ("UNIT", &subject, "HELD_OUT"));
+        assert_eq!((told(&all).0, told(&all).1), (64, None));
+        assert_eq!(all.message(), "some of it is wrong");
+
+        let some = refused(100, ("GROUP_FULL", &subject, &long));
+        let (listed, unlisted, bytes) = told(&some);
+        assert_eq!(unlisted, Some((100 - listed).to_string()));
+        let more = format!(
+            "some of it is wrong (and {} more than are listed)",
+            100 - listed
+        );
+        assert_eq!(some.message(), more);
+        for status in [&all, &some] {
+            assert!(told(status).2 < PROXY_HEADERS, "{}", told(status).2);
+        }
+        assert!(listed > 10 && bytes > 6_000, "{listed} in {bytes}");
+    }
+
+    #[test]
+    fn what_is_not_known_by_name_is_counted() {
+        let refusal = INVALID_REQUEST.refuse("no").unlisted(3);
+        let status = Status::from(refusal.precondition("LINE", "1", "STARTED"));
+        assert_eq!(told(&status).1.as_deref(), Some("3"));
+    }
 }

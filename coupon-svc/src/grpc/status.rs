@@ -116,7 +116,7 @@ pub const GRANT_FINISHED: Reason = Reason::new(
 pub const COUPONS_NOT_USABLE: Reason = Reason::new(
     "COUPONS_NOT_USABLE",
     Code::FailedPrecondition,
-    "PreconditionFailure names each of the chosen coupons that cannot be used for this order, and why; choose without them",
+    "PreconditionFailure names the chosen coupons that cannot be used for this order, and why; choose without them",
 );
 /// Its coupons went back.
 pub const RESERVATION_RELEASED: Reason = Reason::new(

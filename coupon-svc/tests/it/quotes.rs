@@ -8,7 +8,7 @@ use tonic::Status;
 use tonic_types::StatusExt;
 use uuid::Uuid;
 
-use crate::service::{Home, Instance, fields, reason, settings};
+use crate::service::{Home, Instance, detail, fields, reason, settings};
 
 fn won(kind: DiscountKind, value: i64) -> pb::CouponTerms {
     pb::CouponTerms {
@@ -306,6 +306,37 @@ async fn coupons_that_were_chosen_are_used_all_or_none() {
         missing.unwrap().description.contains("costs 1 minor"),
         "{violations:?}"
     );
+    instance.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_of_a_hundred_coupons_fits_in_the_headers_of_an_answer() {
+    let home = Home::new().await;
+    let instance = home.start().await;
+    let account = mesh::id::new();
+    let terms = pb::CouponTerms {
+        group: "석".repeat(200),
+        group_max: 1,
+        ..won(DiscountKind::OrderFixed, 1_000)
+    };
+    let first = coupon(&instance, &home, account, terms).await.coupon_id;
+    more(&home, &first, 99, ["{}", "{}"]).await;
+    let best = quote(&instance, &home, order(account, &[])).await.unwrap();
+    assert_eq!((best.applied.len(), best.unused.len()), (1, 99));
+    let all = best.unused.iter().map(|unused| unused.coupon_id.as_str());
+    let all: Vec<&str> = all.chain([best.applied[0].coupon_id.as_str()]).collect();
+    let refused = quote(&instance, &home, order(account, &all)).await;
+    let refused = refused.unwrap_err();
+    assert_eq!(reason(&refused), "COUPONS_NOT_USABLE");
+    let details = refused.get_error_details();
+    let listed = &details.precondition_failure().unwrap().violations;
+    assert!(listed.iter().all(|one| one.r#type == "GROUP_FULL"));
+    let unlisted: usize = detail(&refused, "unlisted").parse().unwrap();
+    assert!(listed.len() >= 15, "{}", listed.len());
+    assert_eq!(listed.len() + unlisted, 99);
+    let told = format!("99 of the coupons cannot be used (and {unlisted} more than are listed)");
+    assert_eq!(refused.message(), told);
+    assert!(refused.details().len() * 4 / 3 < 7_000); // Base64, in 8 KiB of headers
     instance.stop().await;
 }
 

@@ -15,6 +15,8 @@ use crate::domain::order::{CANDIDATES_MAX, LINES_MAX, Line, Order, PLACES_MAX, P
 
 /// Coupons that a description names.
 const NAMED_MAX: usize = 2;
+/// Characters of the name of a group in a description: enough to know it.
+const GROUP_SHOWN: usize = 40;
 
 /// Whose order it is, the order, and the coupons that were chosen.
 pub(in crate::grpc) fn asked(
@@ -187,6 +189,16 @@ fn some(ids: &[Uuid]) -> String {
     }
 }
 
+/// The beginning of a name.
+fn shown(name: &str) -> String {
+    let mut rest = name.chars();
+    let mut shown: String = rest.by_ref().take(GROUP_SHOWN).collect();
+    if rest.next().is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
 /// What a coupon that was chosen and cannot be used lacks, for people.
 pub(in crate::grpc) fn description(reason: &WhyNot) -> String {
     match reason {
@@ -210,6 +222,7 @@ pub(in crate::grpc) fn description(reason: &WhyNot) -> String {
         WhyNot::SameCampaign { coupon_id } => format!("{coupon_id} is of the same campaign"),
         WhyNot::GroupFull { group, coupon_ids } => {
             let others = some(coupon_ids);
+            let group = shown(group);
             format!("as many of {group:?} are used as can be: {others}")
         }
         WhyNot::NoEffect => "there is nothing left that it could take off".to_owned(),
