@@ -33,6 +33,7 @@ pub async fn quote_booking(
     let coupons = match sagas.inner.coupons.quote(account_id, &lines, choice).await {
         Quoted::Quote(quote) => quote,
         Quoted::NotUsable(coupons) => return Err(BookingRefusal::CouponsNotUsable(coupons).into()),
+        Quoted::Fault(problem) => return Err(BookingRefusal::CouponsFault(problem).into()),
         Quoted::Unclear(problem) => {
             tracing::warn!(%hold_id, "coupons are not quoted: {problem}");
             return Err(BookingRefusal::CouponsAway.into());

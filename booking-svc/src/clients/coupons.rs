@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use mesh::client::{self, Peer};
+use mesh::status::UNLISTED;
 use mesh::{clock, id};
 use proto::usher::coupon::v1 as pb;
 use proto::usher::coupon::v1::coupon_service_client::CouponServiceClient;
@@ -13,7 +14,7 @@ use uuid::Uuid;
 
 use super::{reason, text};
 use crate::domain::price::{
-    CouponChoice, CouponQuote, Discount, OrderLine, Part, Unusable, Unused, check,
+    CouponChoice, CouponQuote, Discount, NotUsable, OrderLine, Part, Unusable, Unused, check,
 };
 
 /// Time of one try: coupon-svc answers in milliseconds, the search for the best combination included.
@@ -36,8 +37,10 @@ pub enum Quoted {
     /// What they take off.
     Quote(CouponQuote),
     /// These of the chosen ones cannot be used.
-    NotUsable(Vec<Unusable>),
-    /// coupon-svc did not answer, or not what fits the order.
+    NotUsable(NotUsable),
+    /// coupon-svc took the question for wrong, or its answer does not fit the order: it would be the same the next time.
+    Fault(String),
+    /// coupon-svc did not answer, or not clearly.
     Unclear(String),
 }
 
@@ -98,12 +101,10 @@ impl Coupons {
         for _ in 0..QUOTE_TRIES {
             let mut client = self.quotes.clone();
             let call = client.quote_best(client::request(request.clone(), TRY_LIMIT));
-            match call.await {
-                Ok(response) => return understood(response.into_inner().quote, lines),
-                Err(status) if reason(&status) == "COUPONS_NOT_USABLE" => {
-                    return Quoted::NotUsable(unusable(&status));
-                }
-                Err(status) => last = text(&status),
+            let answer = call.await.map(|response| response.into_inner().quote);
+            match quoted(answer, lines) {
+                Ok(quoted) => return quoted,
+                Err(problem) => last = problem,
             }
         }
         Quoted::Unclear(last)
@@ -121,17 +122,43 @@ impl Coupons {
         for _ in 0..RESERVE_TRIES {
             let mut client = self.reservations.clone();
             let call = client.reserve_coupons(client::request(request.clone(), TRY_LIMIT));
-            match call.await {
-                Ok(_) => return Reserved::Done,
-                // Whatever the state of coupons or reservation is, waiting does not change it back.
-                Err(status) if status.code() == Code::FailedPrecondition => {
-                    return Reserved::Refused(text(&status));
-                }
-                Err(status) => last = text(&status),
+            match reserved(call.await.map(drop)) {
+                Ok(reserved) => return reserved,
+                Err(problem) => last = problem,
             }
         }
         Reserved::Unclear(last)
     }
+}
+
+/// What an answer says; fails with the problem where the next try may be answered otherwise.
+fn quoted(
+    answer: Result<Option<pb::Quote>, Status>,
+    lines: &[OrderLine],
+) -> Result<Quoted, String> {
+    match answer {
+        Ok(quote) => Ok(understood(quote, lines)),
+        Err(status) if reason(&status) == "COUPONS_NOT_USABLE" => {
+            Ok(Quoted::NotUsable(unusable(&status)))
+        }
+        Err(status) if is_final(status.code()) => Ok(Quoted::Fault(text(&status))),
+        Err(status) => Err(text(&status)),
+    }
+}
+
+/// The same of a reservation.
+fn reserved(answer: Result<(), Status>) -> Result<Reserved, String> {
+    match answer {
+        Ok(()) => Ok(Reserved::Done),
+        // Whatever the state of coupons or reservation is, waiting does not change it back.
+        Err(status) if is_final(status.code()) => Ok(Reserved::Refused(text(&status))),
+        Err(status) => Err(text(&status)),
+    }
+}
+
+/// Whether who asks the same again is answered the same. What else went wrong may be over by then.
+fn is_final(code: Code) -> bool {
+    matches!(code, Code::InvalidArgument | Code::FailedPrecondition)
 }
 
 fn order_line(line: &OrderLine) -> pb::OrderLine {
@@ -155,14 +182,14 @@ fn order_line(line: &OrderLine) -> pb::OrderLine {
 /// A quote that fits the lines it was asked for.
 fn understood(quote: Option<pb::Quote>, lines: &[OrderLine]) -> Quoted {
     let Some(quote) = quote else {
-        return Quoted::Unclear("an answer without quote".into());
+        return Quoted::Fault("an answer without quote".into());
     };
     let discounts: Option<Vec<Discount>> = quote.applied.iter().map(discount).collect();
     let Some(discounts) = discounts else {
-        return Quoted::Unclear("a quote with an id or a number that is none".into());
+        return Quoted::Fault("a quote with an id or a number that is none".into());
     };
     if let Err(misfit) = check(lines, &discounts) {
-        return Quoted::Unclear(misfit.to_string());
+        return Quoted::Fault(misfit.to_string());
     }
     Quoted::Quote(CouponQuote {
         discounts,
@@ -201,8 +228,11 @@ fn unused(unused: pb::UnusedCoupon) -> Unused {
     }
 }
 
-fn unusable(status: &Status) -> Vec<Unusable> {
+fn unusable(status: &Status) -> NotUsable {
     let details = status.get_error_details();
+    let unlisted = details
+        .error_info()
+        .and_then(|info| info.metadata.get(UNLISTED));
     let failures = details.precondition_failure().map(|it| &it.violations);
     let failures = failures.into_iter().flatten();
     let unusable = failures.map(|failure| Unusable {
@@ -210,5 +240,13 @@ fn unusable(status: &Status) -> Vec<Unusable> {
         kind: failure.r#type.clone(),
         description: failure.description.clone(),
     });
-    unusable.collect()
+    NotUsable {
+        coupons: unusable.collect(),
+        unlisted: unlisted
+            .and_then(|count| count.parse().ok())
+            .unwrap_or_default(),
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use super::hold::{Hold, HoldState, UnitKey};
-use super::price::{self, CouponChoice, Discount, Unusable};
+use super::price::{self, CouponChoice, Discount, NotUsable};
 
 /// The one provider of this release.
 pub const PROVIDER: &str = "toss";
@@ -222,11 +222,14 @@ pub struct CreateBooking {
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum BookingRefusal {
     /// These of the chosen coupons cannot be used.
-    #[error("{} of the coupons cannot be used", .0.len())]
-    CouponsNotUsable(Vec<Unusable>),
+    #[error("{} of the coupons cannot be used", .0.coupons.len() + .0.unlisted)]
+    CouponsNotUsable(NotUsable),
     /// coupon-svc does not answer.
     #[error("coupons cannot be looked at now")]
     CouponsAway,
+    /// coupon-svc and this service do not understand each other, and will not when they are asked again.
+    #[error("coupons cannot be quoted: {0}")]
+    CouponsFault(String),
     /// The id booked something else before.
     #[error("the request_id was used for another booking")]
     RequestIdReused,

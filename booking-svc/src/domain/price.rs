@@ -158,6 +158,15 @@ pub struct Unusable {
     pub description: String,
 }
 
+/// Chosen coupons that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotUsable {
+    /// As many as coupon-svc named.
+    pub coupons: Vec<Unusable>,
+    /// How many more there are.
+    pub unlisted: usize,
+}
+
 /// A coupon that a hold is quoted without, as coupon-svc told it. It is handed on, not judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unused {

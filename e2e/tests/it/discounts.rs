@@ -115,6 +115,48 @@ fn tells_each_line_and_coupon(quoted: &Answer, used: Uuid, useless: Uuid) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_coupons_that_cannot_be_used_are_refused_as_such() {
+    let mesh = RealMesh::start(Timings::Standard).await;
+    let sale = mesh.on_sale(ShowPlan::default()).await;
+    let mut terms = won_off(1_000);
+    (terms["group"], terms["groupMax"]) = (json!("석".repeat(200)), json!(1));
+    let campaign_id = mesh.campaign(-1, terms).await;
+    let buyer = Buyer::new(&mesh, campaign_id).await;
+    mesh.coupon
+        .run(&format!(
+            "WITH made AS MATERIALIZED (SELECT gen_random_uuid() AS id FROM generate_series(1, 99)), campaigns AS ( \
+                 INSERT INTO campaign SELECT (jsonb_populate_record(k, jsonb_build_object('campaign_id', id))).* \
+                 FROM made, campaign k WHERE k.campaign_id = '{campaign_id}') \
+             INSERT INTO coupon SELECT (jsonb_populate_record(c, jsonb_build_object('coupon_id', id, 'campaign_id', id))).* \
+             FROM made, coupon c WHERE coupon_id = '{}'",
+            buyer.coupon_id
+        ))
+        .await;
+    let all = mesh
+        .coupon
+        .texts("SELECT coupon_id::text FROM coupon")
+        .await;
+    let all: Vec<Uuid> = all.iter().map(|id| id.parse().unwrap()).collect();
+    assert_eq!(all.len(), 100);
+    let hold = mesh.hold(&buyer.person, sale.pool_id, &[1]).await;
+    let quoted = quote(&mesh, &buyer.person, &hold, &chosen(&all)).await;
+    assert_eq!(
+        (quoted.status, quoted.reason()),
+        (400, "COUPONS_NOT_USABLE".to_owned()),
+        "{}",
+        quoted.text
+    );
+    let message = quoted.at("/error/message");
+    assert!(
+        message.starts_with("99 of the coupons cannot be used (and "),
+        "{message}"
+    );
+    let booked = book(&buyer.person, &hold, PRICE - OFF, &chosen(&all));
+    let booked = mesh.rest.send(&booked).await.unwrap();
+    assert_eq!(booked.reason(), "COUPONS_NOT_USABLE");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_quoted_is_paid_and_stays_with_the_lines() {
     let mesh = RealMesh::start(Timings::Standard).await;
     let sale = mesh.on_sale(ShowPlan::default()).await;

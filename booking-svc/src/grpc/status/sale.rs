@@ -98,7 +98,7 @@ const PAYMENT_METHOD_NOT_ALLOWED: Reason = Reason::new(
 );
 const COUPONS_NOT_USABLE: Reason = failed(
     "COUPONS_NOT_USABLE",
-    "PreconditionFailure names each of the chosen coupons that cannot be used for this order, and why; choose without them",
+    "PreconditionFailure names the chosen coupons that cannot be used for this order, and why; choose without them",
 );
 const COUPONS_UNAVAILABLE: Reason = Reason::new(
     "COUPONS_UNAVAILABLE",
@@ -264,13 +264,13 @@ fn booking(refusal: &BookingRefusal) -> Status {
             .refuse(text)
             .with("expected", total.currency),
         BookingRefusal::MethodNotAllowed(_) => PAYMENT_METHOD_NOT_ALLOWED.refuse(text),
-        BookingRefusal::CouponsNotUsable(coupons) => {
-            coupons
-                .iter()
-                .fold(COUPONS_NOT_USABLE.refuse(text), |refusal, coupon| {
-                    refusal.precondition(&coupon.kind, &coupon.coupon_id, &coupon.description)
-                })
+        BookingRefusal::CouponsNotUsable(found) => {
+            let refusal = COUPONS_NOT_USABLE.refuse(text).unlisted(found.unlisted);
+            found.coupons.iter().fold(refusal, |refusal, it| {
+                refusal.precondition(&it.kind, &it.coupon_id, &it.description)
+            })
         }
+        BookingRefusal::CouponsFault(_) => return internal(refusal),
         BookingRefusal::CouponsAway => COUPONS_UNAVAILABLE.refuse(text).retry_after(DOWN_RETRY),
     };
     told.into()

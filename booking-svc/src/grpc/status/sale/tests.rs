@@ -3,6 +3,21 @@ use tonic_types::StatusExt;
 use super::*;
 
 #[test]
+fn a_fault_between_services_is_not_told_as_something_to_repeat() {
+    let told = |refusal: BookingRefusal| not_booked(refusal.into());
+    let fault = told(BookingRefusal::CouponsFault("a coupon takes 7".to_owned()));
+    let details = fault.get_error_details();
+    assert_eq!(
+        (fault.code(), fault.message()),
+        (Code::Internal, "internal error")
+    );
+    assert!(details.retry_info().is_none());
+    let away = told(BookingRefusal::CouponsAway);
+    assert_eq!(away.code(), Code::Unavailable);
+    assert!(away.get_error_details().retry_info().is_some());
+}
+
+#[test]
 fn who_was_not_let_in_is_told_where_to_join() {
     let shows = [Uuid::from_u128(2), Uuid::from_u128(1)];
     let required = || Rejection::QueuePassRequired(shows.into_iter().collect());
