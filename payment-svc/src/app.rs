@@ -20,6 +20,7 @@ pub mod read;
 pub mod refund;
 pub mod send_refunds;
 mod sweep;
+mod watch;
 
 use crate::domain::{Change, Payment, Rejection};
 use crate::provider::Providers;

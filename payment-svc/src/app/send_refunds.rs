@@ -124,6 +124,11 @@ impl App {
         if let End::Later(why) = &end {
             warn!(refund_id = %claim.refund_id, why, "refund {} is tried again in {pause:?}", claim.refund_id);
         }
+        let (refund_id, payment_id) = (claim.refund_id, claim.payment_id);
+        let parked = match &end {
+            End::Parked(why) => Some(why.clone()),
+            End::Done | End::Later(_) => None,
+        };
         let write = self
             .background
             .transaction("write refund", async move |connection| {
@@ -141,12 +146,15 @@ impl App {
                         Some(payment.refund_parked(&claim, why)),
                     ),
                 };
-                if let Some(change) = change.filter(|_| mine) {
-                    save(connection, &payment, &change, None).await?;
-                }
-                Ok(())
+                let Some(change) = change.filter(|_| mine) else {
+                    return Ok(false);
+                };
+                save(connection, &payment, &change, None).await?;
+                Ok(true)
             });
-        write.await?;
+        if let (true, Some(reason)) = (write.await?, parked) {
+            error!(%refund_id, %payment_id, reason, "refund {refund_id} of payment {payment_id} is parked: {reason}");
+        }
         self.committed_events();
         Ok(())
     }

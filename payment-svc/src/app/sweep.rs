@@ -17,6 +17,7 @@ const FAILURE_PAUSE_MAX: Duration = Duration::from_secs(10);
 impl App {
     /// Starts the loops; they live as long as the process.
     pub fn start_sweepers(&self) {
+        self.keep_refunds_watched();
         let app = self.clone();
         self.tasks.keep_running("inquiries", move |stop| {
             let app = app.clone();

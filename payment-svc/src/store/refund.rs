@@ -70,6 +70,19 @@ pub async fn find(
         .transpose()
 }
 
+/// How many refunds are parked, and the one that was decided first.
+pub async fn parked(connection: &mut AsyncPgConnection) -> QueryResult<(Option<Uuid>, i64)> {
+    let parked = refund::table.filter(refund::state.eq(RefundState::Parked.word()));
+    let count = parked.count().get_result(connection).await?;
+    let oldest = parked
+        .order(refund::create_time)
+        .select(refund::refund_id)
+        .first(connection)
+        .await
+        .optional()?;
+    Ok((oldest, count))
+}
+
 /// The refund of a payment that was done last.
 pub async fn last_done(
     connection: &mut AsyncPgConnection,

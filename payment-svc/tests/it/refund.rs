@@ -98,6 +98,7 @@ async fn a_refund_without_an_answer_happens_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_refund_parks_and_tells() {
     let shop = Shop::open().await;
+    assert_eq!(shop.app.parked_refunds().await.unwrap(), (None, 0));
     let order = shop.captured().await;
     shop.gateway
         .arm(
@@ -113,6 +114,10 @@ async fn a_refused_refund_parks_and_tells() {
     assert_eq!(
         shop.events(&order).await,
         ["PaymentCaptured", "RefundParked"]
+    );
+    assert_eq!(
+        shop.app.parked_refunds().await.unwrap(),
+        (Some(refund.refund_id), 1)
     );
     assert_eq!(shop.payment(&order).await.state, State::Captured);
     shop.check_books(&order).await;

@@ -1,0 +1,1 @@
+CREATE INDEX refund_parked ON refund (create_time) WHERE state = 'PARKED';
