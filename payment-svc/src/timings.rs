@@ -10,6 +10,9 @@ use crate::domain::Ladder;
 /// How much shorter the timers are in tests.
 const TEST_FACTOR: u32 = 100;
 
+/// How much shorter the time to send is: a busy machine still sends within it.
+const SEND_FACTOR: u32 = 10;
+
 /// Every timer of the service.
 #[derive(Clone, Debug)]
 pub struct PaymentTimings {
@@ -23,6 +26,9 @@ pub struct PaymentTimings {
     pub refund_pause: Duration,
     /// Longest pause of a refund without an answer.
     pub refund_pause_max: Duration,
+    /// How long after its claim a refund may leave: time for one inquiry. Later another process may have claimed it, parked it and told
+    /// that nothing is under way.
+    pub refund_send_within: Duration,
 }
 
 impl PaymentTimings {
@@ -35,6 +41,7 @@ impl PaymentTimings {
             poll: Duration::from_secs(1),
             refund_pause: Duration::from_secs(2),
             refund_pause_max: Duration::from_secs(300),
+            refund_send_within: Duration::from_secs(40),
         }
     }
 
@@ -48,6 +55,7 @@ impl PaymentTimings {
             poll: standard.poll / TEST_FACTOR,
             refund_pause: standard.refund_pause / TEST_FACTOR,
             refund_pause_max: standard.refund_pause_max / TEST_FACTOR,
+            refund_send_within: standard.refund_send_within / SEND_FACTOR,
         }
     }
 }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use mesh::clock::Stopwatch;
 use mesh::pg::now;
 use mesh::random::backoff;
 use tracing::{error, warn};
@@ -30,6 +31,7 @@ enum End {
 impl App {
     /// Claims due refunds and sends them. Answers whether there may be more.
     pub(super) async fn send_due_refunds(&self) -> Result<bool, Error> {
+        let began = Stopwatch::start();
         let claim = self
             .background
             .transaction("claim refunds", async move |connection| {
@@ -41,8 +43,10 @@ impl App {
             .into_iter()
             .map(|claimed| {
                 let app = self.clone();
-                self.tasks
-                    .spawn("refund", async move { app.send_claimed(claimed).await })
+                self.tasks.spawn(
+                    "refund",
+                    async move { app.send_claimed(claimed, began).await },
+                )
             })
             .collect();
         for refund in running {
@@ -54,14 +58,14 @@ impl App {
         Ok(full)
     }
 
-    async fn send_claimed(&self, claimed: Claimed) -> Result<(), Error> {
+    async fn send_claimed(&self, claimed: Claimed, began: Stopwatch) -> Result<(), Error> {
         self.faults.at("refund/claim").await;
-        let end = self.try_refund(&claimed).await?;
+        let end = self.try_refund(&claimed, began).await?;
         self.faults.at("refund/answer").await;
         self.write_end(claimed, end).await
     }
 
-    async fn try_refund(&self, claimed: &Claimed) -> Result<End, Error> {
+    async fn try_refund(&self, claimed: &Claimed, began: Stopwatch) -> Result<End, Error> {
         let refund = &claimed.refund;
         let Some(provider) = self.providers.get(&claimed.provider) else {
             return Ok(End::Later(format!("no provider {:?}", claimed.provider)));
@@ -88,6 +92,9 @@ impl App {
                     "the provider may have forgotten the idempotency key".to_owned(),
                 ));
             }
+        }
+        if began.elapsed() > self.timings.refund_send_within {
+            return Ok(End::Later("its claim may be over".to_owned()));
         }
         let charge = RefundCharge {
             payment_key: claimed.payment_key.clone(),
