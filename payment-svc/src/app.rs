@@ -18,6 +18,7 @@ pub mod expire;
 pub mod inquire;
 pub mod read;
 pub mod refund;
+pub mod retry_refund;
 pub mod send_refunds;
 mod sweep;
 mod watch;
@@ -37,6 +38,9 @@ pub enum Refusal {
     /// No such payment, or somebody else's.
     #[error("there is no such payment")]
     NotFound,
+    /// No such refund.
+    #[error("there is no such refund")]
+    RefundNotFound,
     /// The domain refused.
     #[error(transparent)]
     Rejected(#[from] Rejection),

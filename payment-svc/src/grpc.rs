@@ -60,13 +60,14 @@ impl PaymentService for Payments {
         request: Request<pb::GetPaymentRequest>,
     ) -> Result<Response<pb::GetPaymentResponse>, Status> {
         let payment_id = parse::get(request.get_ref())?;
-        let stored = self
+        let (stored, refunds) = self
             .app
-            .get(payment_id, viewer(&caller(&request))?)
+            .get_with_refunds(payment_id, viewer(&caller(&request))?)
             .await
             .map_err(status::of)?;
         Ok(Response::new(pb::GetPaymentResponse {
             payment: Some(convert::stored(&stored)),
+            refunds: refunds.iter().map(convert::refund).collect(),
         }))
     }
 
@@ -136,6 +137,19 @@ impl PaymentService for Payments {
             Some(convert::payment(&payment)),
         );
         Ok(Response::new(pb::RefundPaymentResponse { refund, payment }))
+    }
+
+    async fn retry_refund(
+        &self,
+        request: Request<pb::RetryRefundRequest>,
+    ) -> Result<Response<pb::RetryRefundResponse>, Status> {
+        let asked = parse::retry(request.get_ref(), account(&caller(&request))?)?;
+        let (refund, payment) = self.app.retry_refund(asked).await.map_err(status::of)?;
+        let (refund, payment) = (
+            Some(convert::refund(&refund)),
+            Some(convert::payment(&payment)),
+        );
+        Ok(Response::new(pb::RetryRefundResponse { refund, payment }))
     }
 }
 

@@ -69,8 +69,17 @@ pub async fn event(connection: &mut Connection, about: About, event: &Event) -> 
         Event::LateCaptureFound { amount } => {
             append(connection, &late(about, *amount), aggregate).await?
         }
-        Event::RefundParked { amount, reason } => {
-            append(connection, &parked(about, *amount, reason), aggregate).await?
+        Event::RefundParked {
+            refund_id,
+            amount,
+            reason,
+        } => {
+            append(
+                connection,
+                &parked(about, *refund_id, *amount, reason),
+                aggregate,
+            )
+            .await?
         }
     };
     Ok(())
@@ -137,12 +146,13 @@ fn late(about: About, amount: Money) -> pb::LateCaptureFound {
     }
 }
 
-fn parked(about: About, amount: Money, reason: &str) -> pb::RefundParked {
+fn parked(about: About, refund_id: Uuid, amount: Money, reason: &str) -> pb::RefundParked {
     let (payment_id, booking_id) = about.texts();
     pb::RefundParked {
         payment_id,
         booking_id,
         amount: Some(amount.into()),
         reason: reason.to_owned(),
+        refund_id: refund_id.to_string(),
     }
 }

@@ -80,6 +80,7 @@ impl PaymentService for Payments {
                 };
                 return Ok(Response::new(GetPaymentResponse {
                     payment: Some(payment),
+                    ..GetPaymentResponse::default()
                 }));
             }
             let account = caller.account.map(|account| account.account_id.to_string());
@@ -90,6 +91,7 @@ impl PaymentService for Payments {
             };
             Ok(Response::new(GetPaymentResponse {
                 payment: Some(payment),
+                ..GetPaymentResponse::default()
             }))
         })
     }
@@ -153,6 +155,14 @@ impl PaymentService for Payments {
         &'a self,
         _: Request<RefundPaymentRequest>,
     ) -> Answer<RefundPaymentResponse>
+    where
+        'a: 'b,
+        Self: 'b,
+    {
+        unserved()
+    }
+
+    fn retry_refund<'a, 'b>(&'a self, _: Request<RetryRefundRequest>) -> Answer<RetryRefundResponse>
     where
         'a: 'b,
         Self: 'b,

@@ -36,6 +36,22 @@ impl App {
         }
     }
 
+    /// What stands under this id with its refunds, oldest first, if `viewer` may see it.
+    pub async fn get_with_refunds(
+        &self,
+        payment_id: Uuid,
+        viewer: Viewer,
+    ) -> Result<(Stored, Vec<RefundRow>), Error> {
+        let stored = self.get(payment_id, viewer).await?;
+        let read = self
+            .database
+            .transaction("read refunds", async move |connection| {
+                Ok(store::refund::of_payment(connection, payment_id).await?)
+            });
+        let refunds: Vec<RefundRow> = read.await?;
+        Ok((stored, refunds))
+    }
+
     /// One page of payments.
     pub async fn list(
         &self,

@@ -1,5 +1,6 @@
 //! Sends refunds. A claim is a compare-and-set, so two workers never send the same one at a time; one whose answer never came is looked
-//! for at the provider before it is sent again, always with the same idempotency key.
+//! for at the provider before it is sent again, with the same idempotency key. One that was parked and is retried has a new key: it is sent
+//! once the provider's record shows that the older ones did nothing.
 
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use mesh::random::backoff;
 use tracing::{error, warn};
 
 use super::{App, Error, lock, save};
-use crate::domain::{Finding, RefundOutcome, RefundState};
+use crate::domain::{Record, RefundOutcome, RefundState};
 use crate::provider::RefundCharge;
 use crate::provider::toss::KEY_HONOURED;
 use crate::store::refund::{self, Claimed};
@@ -71,21 +72,16 @@ impl App {
             return Ok(End::Later(format!("no provider {:?}", claimed.provider)));
         };
         if refund.attempts > 1 {
-            match provider.inquire(refund.payment_id).await {
-                Finding::Captured { refunds, .. }
-                    if refunds
-                        .iter()
-                        .any(|done| done.refund_id == Some(refund.refund_id)) =>
-                {
-                    return Ok(End::Done);
-                }
-                Finding::Captured { .. } => {}
-                Finding::Unknown { why } => return Ok(End::Later(why)),
-                Finding::Failed { .. } | Finding::Nothing => {
-                    return Ok(End::Later(
-                        "the provider does not show the captured payment".to_owned(),
+            let finding = provider.inquire(refund.payment_id).await;
+            match refund.look_up(&claimed.payment_key, finding) {
+                Record::Shown => return Ok(End::Done),
+                Record::Absent => {}
+                Record::OfAnother => {
+                    return Ok(End::Parked(
+                        "the provider shows another payment of the order".to_owned(),
                     ));
                 }
+                Record::Unread { why } => return Ok(End::Later(why)),
             }
             if self.key_is_forgotten(claimed).await? {
                 return Ok(End::Parked(
@@ -117,7 +113,7 @@ impl App {
             .transaction("read clock", async |connection| Ok(now(connection).await?))
             .await?;
         let honoured = TimeDelta::from_std(KEY_HONOURED).unwrap_or_default();
-        Ok(now - claimed.refund.create_time > honoured)
+        Ok(now - claimed.refund.key_time > honoured)
     }
 
     async fn write_end(&self, claimed: Claimed, end: End) -> Result<(), Error> {

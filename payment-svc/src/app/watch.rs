@@ -44,6 +44,6 @@ fn show((oldest, count): (Option<Uuid>, i64), begins: bool) {
     // Through u32 to a float, which is what gauges are.
     metrics::gauge!("usher_payment_refunds_parked").set(u32::try_from(count).unwrap_or(u32::MAX));
     if let Some(refund_id) = oldest.filter(|_| begins) {
-        error!(%refund_id, count, "{count} refunds are parked, the oldest is {refund_id}");
+        error!(%refund_id, count, "{count} refunds are parked, the oldest is {refund_id}: RetryRefund sends them again");
     }
 }

@@ -40,6 +40,8 @@ pub enum Event {
     },
     /// The provider refused a refund; a person has to look.
     RefundParked {
+        /// The refund.
+        refund_id: Uuid,
         /// What could not be returned.
         amount: Money,
         /// Why.

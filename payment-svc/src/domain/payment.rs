@@ -103,6 +103,9 @@ pub enum Rejection {
     /// Nothing to return, or less than asked.
     #[error("there is not so much to refund")]
     NotRefundable,
+    /// The refund is under way, or done.
+    #[error("the refund is not parked")]
+    RefundNotParked,
 }
 
 /// Money found after its payment had ended.

@@ -5,6 +5,8 @@ use mesh::money::Money;
 use uuid::Uuid;
 
 use super::event::Event;
+use super::ladder::Ladder;
+use super::outcome::Finding;
 use super::payment::{Cause, Change, Payment, Rejection, State};
 
 /// Why money goes back.
@@ -27,7 +29,7 @@ pub enum RefundState {
     Sent,
     /// The money went back.
     Done,
-    /// Refused; a person has to look.
+    /// Refused, or without an answer until its key ran out; a person has to look.
     Parked,
 }
 
@@ -55,19 +57,76 @@ pub struct RefundRow {
     pub cause: RefundCause,
     /// Where it stands.
     pub state: RefundState,
-    /// Sent to the provider with every try.
+    /// Sent to the provider with every try, until somebody retries it after it was parked.
     pub idempotency_key: Uuid,
+    /// Since when the key may have been used.
+    pub key_time: DateTime<Utc>,
     /// Tries so far.
     pub attempts: i32,
+    /// How often somebody retried it after it was parked.
+    pub retries: i32,
+    /// Since when it is parked; unknown where an older version parked it.
+    pub park_time: Option<DateTime<Utc>>,
+    /// Why the last try did not end it.
+    pub last_error: Option<String>,
     /// When it was decided.
     pub create_time: DateTime<Utc>,
+}
+
+/// What the provider's record says about a refund that may have been sent before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// The money went back.
+    Shown,
+    /// No such refund: it may be sent.
+    Absent,
+    /// It is a record of other money, which proves nothing.
+    OfAnother,
+    /// It tells nothing now.
+    Unread {
+        /// Why, in a few words.
+        why: String,
+    },
 }
 
 impl NewRefund {
     /// The provider's idempotency key: it follows from the refund alone, so no two refunds share one and a replay after days is one.
     #[must_use]
     pub fn idempotency_key(&self) -> Uuid {
-        mesh::id::derive(self.refund_id, "refund")
+        key(self.refund_id, 0)
+    }
+}
+
+/// Key of a refund after so many retries.
+fn key(refund_id: Uuid, retries: i32) -> Uuid {
+    match retries {
+        0 => mesh::id::derive(refund_id, "refund"),
+        _ => mesh::id::derive(refund_id, format!("refund/{retries}")),
+    }
+}
+
+impl RefundRow {
+    /// Reads what an inquiry about the order found, for a refund of the payment with this key of the provider.
+    #[must_use]
+    pub fn look_up(&self, payment_key: &str, finding: Finding) -> Record {
+        match finding {
+            Finding::Captured { refunds, .. }
+                if refunds
+                    .iter()
+                    .any(|done| done.refund_id == Some(self.refund_id)) =>
+            {
+                Record::Shown
+            }
+            // The first key protects itself; a later one is only as good as the proof that those before it did nothing.
+            Finding::Captured {
+                payment_key: shown, ..
+            } if self.retries > 0 && shown != payment_key => Record::OfAnother,
+            Finding::Captured { .. } => Record::Absent,
+            Finding::Unknown { why } => Record::Unread { why },
+            Finding::Failed { .. } | Finding::Nothing => Record::Unread {
+                why: "the provider does not show the captured payment".to_owned(),
+            },
+        }
     }
 }
 
@@ -133,9 +192,10 @@ impl Payment {
         .event(event)
     }
 
-    /// The provider refused a refund for good.
+    /// The provider refused a refund for good, or its key ran out.
     pub fn refund_parked(&mut self, refund: &RefundRow, reason: &str) -> Change {
         let event = Event::RefundParked {
+            refund_id: refund.refund_id,
             amount: refund.amount,
             reason: reason.to_owned(),
         };
@@ -145,5 +205,34 @@ impl Payment {
             format!("refund {} is parked: {reason}", refund.refund_id),
         )
         .event(event)
+    }
+
+    /// Sends a parked refund again, with a new key: a refused one answers its refusal for ever. The amount stays counted in
+    /// [`Payment::refund_amount`], so nothing is decided anew, and [`RefundRow::look_up`] comes before the sending.
+    pub fn retry_refund(
+        &mut self,
+        parked: &RefundRow,
+        ladder: &Ladder,
+        now: DateTime<Utc>,
+    ) -> Result<(RefundRow, Change), Rejection> {
+        if parked.state != RefundState::Parked {
+            return Err(Rejection::RefundNotParked);
+        }
+        let retries = parked.retries + 1;
+        // Whatever was sent with an older key was sent before it was parked: from then on its absence can be read.
+        let due = ladder.conclusive(parked.park_time.unwrap_or(now)).max(now);
+        let refund = RefundRow {
+            state: RefundState::Pending,
+            idempotency_key: key(parked.refund_id, retries),
+            key_time: due,
+            retries,
+            park_time: None,
+            ..parked.clone()
+        };
+        let detail = format!(
+            "refund {} is tried again, retry {retries}",
+            parked.refund_id
+        );
+        Ok((refund, self.change(self.state, Cause::Refund, detail)))
     }
 }

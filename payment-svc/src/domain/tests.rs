@@ -10,6 +10,7 @@ use super::*;
 
 mod grid;
 mod histories;
+mod retries;
 
 const ASKED: i64 = 15_000;
 
@@ -116,7 +117,11 @@ fn row(payment: &Payment, new: NewRefund) -> RefundRow {
         cause: new.cause,
         state: RefundState::Sent,
         idempotency_key: new.idempotency_key(),
+        key_time: at(3),
         attempts: 1,
+        retries: 0,
+        park_time: None,
+        last_error: None,
         create_time: at(3),
     }
 }

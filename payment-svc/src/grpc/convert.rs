@@ -56,11 +56,19 @@ pub(super) fn refund(refund: &RefundRow) -> pb::Refund {
         RefundState::Done => pb::RefundState::Done,
         RefundState::Parked => pb::RefundState::Parked,
     };
+    let parked = refund.state == RefundState::Parked;
     pb::Refund {
         refund_id: refund.refund_id.to_string(),
         payment_id: refund.payment_id.to_string(),
         amount: Some(refund.amount.into()),
         state: state.into(),
+        park_reason: refund
+            .last_error
+            .clone()
+            .filter(|_| parked)
+            .unwrap_or_default(),
+        retries: refund.retries,
+        create_time: Some(time(refund.create_time)),
     }
 }
 

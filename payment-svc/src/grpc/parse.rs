@@ -17,6 +17,7 @@ use crate::app::confirm::Confirm;
 use crate::app::inquire::AskedInquiry;
 use crate::app::read::Viewer;
 use crate::app::refund::AskedRefund;
+use crate::app::retry_refund::AskedRetry;
 use crate::app::{After, Filter};
 use crate::domain::{Method, NewPayment};
 
@@ -259,6 +260,28 @@ pub(super) fn refund(
             reason: reason?,
             payment_id: payment_id?,
             amount,
+        })
+    };
+    let command = command();
+    wrong.finish(&INVALID_REQUEST, command)
+}
+
+pub(super) fn retry(
+    request: &pb::RetryRefundRequest,
+    account_id: Uuid,
+) -> Result<AskedRetry, Status> {
+    let mut wrong = Violations::new();
+    let request_id = id(&mut wrong, "request_id", &request.request_id);
+    let refund_id = id(&mut wrong, "refund_id", &request.refund_id);
+    let reason = text(&mut wrong, "reason", &request.reason, REASON_CHARS_MAX);
+    let hash = RequestHash::of(request);
+    let command = || {
+        Some(AskedRetry {
+            request_id: request_id?,
+            hash,
+            account_id,
+            refund_id: refund_id?,
+            reason: reason?,
         })
     };
     let command = command();

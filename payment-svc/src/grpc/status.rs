@@ -48,6 +48,18 @@ pub const PAYMENT_NOT_REFUNDABLE: Reason = Reason::new(
     Code::FailedPrecondition,
     "less than asked is left to refund",
 );
+/// No such refund.
+pub const REFUND_NOT_FOUND: Reason = Reason::new(
+    "REFUND_NOT_FOUND",
+    Code::NotFound,
+    "there is no such refund; GetPayment shows those of a payment",
+);
+/// Under way, or done.
+pub const REFUND_NOT_PARKED: Reason = Reason::new(
+    "REFUND_NOT_PARKED",
+    Code::FailedPrecondition,
+    "it is under way, or the money is back; GetPayment shows where it stands",
+);
 /// Another amount.
 pub const PAYMENT_AMOUNT_MISMATCH: Reason = Reason::new(
     "PAYMENT_AMOUNT_MISMATCH",
@@ -81,6 +93,8 @@ pub const REASONS: &[&Reason] = &[
     &PAYMENT_DECLINED,
     &PAYMENT_ALREADY_CAPTURED,
     &PAYMENT_NOT_REFUNDABLE,
+    &REFUND_NOT_FOUND,
+    &REFUND_NOT_PARKED,
     &PAYMENT_AMOUNT_MISMATCH,
     &CURRENCY_MISMATCH,
     &PAYMENT_METHOD_NOT_ALLOWED,
@@ -114,6 +128,7 @@ fn refused(refusal: &Refusal) -> Status {
     let text = refusal.to_string();
     match refusal {
         Refusal::NotFound => PAYMENT_NOT_FOUND.refuse(text).into(),
+        Refusal::RefundNotFound => REFUND_NOT_FOUND.refuse(text).into(),
         Refusal::RequestIdReused => REQUEST_ID_REUSED.refuse(text).into(),
         Refusal::RequestInProgress => REQUEST_IN_PROGRESS
             .refuse(text)
@@ -144,5 +159,6 @@ fn rejected(rejection: Rejection, text: String) -> Status {
         Rejection::AmountMismatch => PAYMENT_AMOUNT_MISMATCH.refuse(text).into(),
         Rejection::CurrencyMismatch => CURRENCY_MISMATCH.refuse(text).into(),
         Rejection::NotRefundable => PAYMENT_NOT_REFUNDABLE.refuse(text).into(),
+        Rejection::RefundNotParked => REFUND_NOT_PARKED.refuse(text).into(),
     }
 }

@@ -28,8 +28,15 @@ struct Row {
     idempotency_key: Uuid,
     state: String,
     attempts: i32,
+    last_error: Option<String>,
     create_time: DateTime<Utc>,
+    retries: i32,
+    key_time: Option<DateTime<Utc>>,
+    park_time: Option<DateTime<Utc>>,
 }
+
+/// Refunds that are shown of a payment: more than one for each line of a booking, which is what is cancelled at a time.
+const SHOWN_MAX: i64 = 100;
 
 /// Inserts a refund that is due now.
 pub async fn insert(
@@ -68,6 +75,21 @@ pub async fn find(
         .optional()?;
     row.map(|row| Ok((read(&row)?, row.request_hash)))
         .transpose()
+}
+
+/// The refunds of a payment, oldest first.
+pub async fn of_payment(
+    connection: &mut AsyncPgConnection,
+    payment_id: Uuid,
+) -> QueryResult<Vec<RefundRow>> {
+    let rows: Vec<Row> = refund::table
+        .filter(refund::payment_id.eq(payment_id))
+        .order((refund::create_time, refund::refund_id))
+        .select(Row::as_select())
+        .limit(SHOWN_MAX)
+        .load(connection)
+        .await?;
+    rows.iter().map(read).collect()
 }
 
 /// How many refunds are parked, and the one that was decided first.
@@ -173,21 +195,42 @@ pub async fn finish(
     state: RefundState,
     error: Option<&str>,
 ) -> QueryResult<bool> {
-    let done_time = if state == RefundState::Done {
-        Some(mesh::pg::now(connection).await?)
-    } else {
-        None
-    };
+    let end = mesh::pg::now(connection).await?;
+    let when = |reached| (state == reached).then_some(end);
     let changed = diesel::update(mine(claim))
         .set((
             refund::state.eq(state.word()),
             refund::next_attempt_time.eq(None::<DateTime<Utc>>),
             refund::last_error.eq(error),
-            refund::done_time.eq(done_time),
+            refund::done_time.eq(when(RefundState::Done)),
+            refund::park_time.eq(when(RefundState::Parked)),
         ))
         .execute(connection)
         .await?;
     Ok(changed == 1)
+}
+
+/// Writes a refund that is retried, due when its new key may be used. Its payment has to be locked.
+pub async fn retry(connection: &mut AsyncPgConnection, retried: &RefundRow) -> QueryResult<()> {
+    let parked = refund::table
+        .filter(refund::refund_id.eq(retried.refund_id))
+        .filter(refund::state.eq(RefundState::Parked.word()));
+    let changed = diesel::update(parked)
+        .set((
+            refund::state.eq(retried.state.word()),
+            refund::idempotency_key.eq(retried.idempotency_key),
+            refund::retries.eq(retried.retries),
+            refund::key_time.eq(retried.key_time),
+            refund::park_time.eq(retried.park_time),
+            refund::next_attempt_time.eq(retried.key_time),
+        ))
+        .execute(connection)
+        .await?;
+    if changed == 1 {
+        Ok(())
+    } else {
+        Err(diesel::result::Error::NotFound)
+    }
 }
 
 /// Puts a claimed refund off by `wait`. False when another claim came since.
@@ -231,7 +274,11 @@ fn read(row: &Row) -> QueryResult<RefundRow> {
         cause: RefundCause::read(&row.cause)?,
         state: RefundState::read(&row.state)?,
         idempotency_key: row.idempotency_key,
+        key_time: row.key_time.unwrap_or(row.create_time),
         attempts: row.attempts,
+        retries: row.retries,
+        park_time: row.park_time,
+        last_error: row.last_error.clone(),
         create_time: row.create_time,
     })
 }

@@ -71,6 +71,9 @@ diesel::table! {
         last_error -> Nullable<Text>,
         create_time -> Timestamptz,
         done_time -> Nullable<Timestamptz>,
+        retries -> Integer,
+        key_time -> Nullable<Timestamptz>,
+        park_time -> Nullable<Timestamptz>,
     }
 }
 

@@ -88,6 +88,20 @@ async fn one_live_attempt_one_live_payment_one_undo() {
     };
     shop.sql(&undo()).await.unwrap();
     assert_eq!(refused_by(&shop, &undo()).await, "refund_one_undo");
+    for (set, wall) in [
+        ("retries = -1", "refund_retries"),
+        ("park_time = now()", "refund_park_time"),
+    ] {
+        let sql = format!("UPDATE refund SET {set}");
+        assert_eq!(refused_by(&shop, &sql).await, wall);
+    }
+    // As an older version parks, and as this one does.
+    for park_time in ["NULL", "now()"] {
+        let park = format!(
+            "UPDATE refund SET state = 'PARKED', done_time = NULL, park_time = {park_time}"
+        );
+        shop.sql(&park).await.unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,6 +6,7 @@ mod confirm;
 mod constraints;
 mod gateway;
 mod refund;
+mod retry;
 mod rpc;
 mod service;
 mod shop;

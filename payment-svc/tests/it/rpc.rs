@@ -14,7 +14,9 @@ use mesh::tasks::Tasks;
 use mesh::timings::Timings;
 use proto::usher::booking::events::v1::CancelPaymentCommand;
 use proto::usher::payment::v1 as pb;
-use tonic::Code;
+use proto::usher::r#type::v1::Money;
+use serde_json::json;
+use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use crate::service::{Caller, Order, Service, amqp_url, reason};
@@ -84,6 +86,125 @@ async fn each_caller_may_do_what_is_theirs_and_no_more() {
         refused.code(),
         Code::PermissionDenied,
         "people refund through CancelBooking"
+    );
+    service.stop().await;
+}
+
+/// GetPayment's refunds.
+async fn refunds(service: &Service, order: &Order, caller: &Caller) -> Vec<pb::Refund> {
+    let request = pb::GetPaymentRequest {
+        payment_id: order.payment_id.to_string(),
+    };
+    let mut client = service.client.clone();
+    let answer = client.get_payment(service.request(request, caller)).await;
+    answer.unwrap().into_inner().refunds
+}
+
+async fn retry(
+    service: &Service,
+    refund_id: &str,
+    caller: &Caller,
+) -> Result<pb::RetryRefundResponse, Status> {
+    let request = pb::RetryRefundRequest {
+        request_id: mesh::id::new().to_string(),
+        refund_id: refund_id.to_owned(),
+        reason: "the balance is filled".to_owned(),
+    };
+    let mut client = service.client.clone();
+    let answer = client.retry_refund(service.request(request, caller)).await;
+    answer.map(tonic::Response::into_inner)
+}
+
+/// Two refunds of an order, of which the provider refuses the second.
+async fn refund_twice(service: &Service, order: &Order, owner: &Caller) {
+    for (amount, faults) in [
+        (1_000, json!([])),
+        (2_000, json!([{"on": "cancel", "kind": "refuse_cancel"}])),
+    ] {
+        service.gateway.arm(order.payment_id, faults).await;
+        let refund = pb::RefundPaymentRequest {
+            request_id: mesh::id::new().to_string(),
+            payment_id: order.payment_id.to_string(),
+            amount: Some(pb_won(amount)),
+            reason: "a seat less".to_owned(),
+        };
+        let peer = service.request(refund, &Caller::Peer("booking-svc"));
+        service.client.clone().refund_payment(peer).await.unwrap();
+        until("the refund is no longer under way", async || {
+            let refunds = refunds(service, order, owner).await;
+            let ended = [pb::RefundState::Done, pb::RefundState::Parked];
+            refunds.iter().all(|refund| ended.contains(&refund.state()))
+        })
+        .await;
+    }
+}
+
+fn pb_won(minor_units: i64) -> Money {
+    Money {
+        minor_units,
+        currency: "KRW".to_owned(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refunds_are_shown_and_an_operator_alone_retries_those_that_are_parked() {
+    let service = Service::start().await;
+    let buyer = mesh::id::new();
+    let order = service.paid(buyer).await;
+    let (owner, operator) = (
+        Caller::Account(buyer, Role::User),
+        Caller::Account(mesh::id::new(), Role::Admin),
+    );
+    assert_eq!(refunds(&service, &order, &owner).await, []);
+    refund_twice(&service, &order, &owner).await;
+    let shown = refunds(&service, &order, &owner).await;
+    let told = |refund: &pb::Refund| {
+        let amount = refund.amount.clone().unwrap().minor_units;
+        (amount, refund.state(), refund.park_reason.clone())
+    };
+    assert_eq!(
+        shown.iter().map(told).collect::<Vec<_>>(),
+        [
+            (1_000, pb::RefundState::Done, String::new()),
+            (
+                2_000,
+                pb::RefundState::Parked,
+                "NOT_CANCELABLE_PAYMENT".to_owned()
+            ),
+        ]
+    );
+    let (done, parked) = (&shown[0].refund_id, &shown[1].refund_id);
+
+    for caller in [&owner, &Caller::Peer("booking-svc"), &Caller::Nobody] {
+        let denied = retry(&service, parked, caller).await.unwrap_err();
+        let codes = [Code::PermissionDenied, Code::Unauthenticated];
+        assert!(codes.contains(&denied.code()), "{denied:?}");
+    }
+    let unknown = retry(&service, &mesh::id::new().to_string(), &operator).await;
+    assert_eq!(reason(&unknown.unwrap_err()), "REFUND_NOT_FOUND");
+    let ended = retry(&service, done, &operator).await.unwrap_err();
+    assert_eq!(
+        (ended.code(), reason(&ended).as_str()),
+        (Code::FailedPrecondition, "REFUND_NOT_PARKED")
+    );
+    let nothing = pb::RetryRefundRequest::default();
+    let mut client = service.client.clone();
+    let invalid = client.retry_refund(service.request(nothing, &operator));
+    let invalid = invalid.await.unwrap_err();
+    let fields = invalid.get_details_bad_request().unwrap().field_violations;
+    let fields: Vec<_> = fields.into_iter().map(|it| it.field).collect();
+    assert_eq!(fields, ["request_id", "refund_id", "reason"]);
+
+    let retried = retry(&service, parked, &operator).await.unwrap();
+    let refund = retried.refund.unwrap();
+    assert_eq!((refund.retries, refund.park_reason), (1, String::new()));
+    until("the money is back", async || {
+        refunds(&service, &order, &owner).await[1].state() == pb::RefundState::Done
+    })
+    .await;
+    assert_eq!(
+        service.gateway.truth(order.payment_id).await,
+        [AMOUNT, 3_000, 1, 2]
     );
     service.stop().await;
 }

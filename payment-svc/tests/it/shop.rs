@@ -18,6 +18,7 @@ use payment_svc::app::cancel::{Cancel, CancelCall};
 use payment_svc::app::confirm::Confirm;
 use payment_svc::app::read::Viewer;
 use payment_svc::app::refund::AskedRefund;
+use payment_svc::app::retry_refund::AskedRetry;
 use payment_svc::app::{App, Error, Parts};
 use payment_svc::domain::{Method, NewPayment, Payment, RefundRow, State};
 use payment_svc::provider::{Provider, Providers};
@@ -184,6 +185,17 @@ impl Shop {
             reason: "test".to_owned(),
             payment_id: order.payment_id,
             amount: amount.map(won),
+        }
+    }
+
+    /// What an operator asks who wants a refund to be sent again.
+    pub(crate) fn asked_retry(&self, refund_id: Uuid) -> AskedRetry {
+        AskedRetry {
+            request_id: mesh::id::new(),
+            hash: hash("retry"),
+            account_id: mesh::id::new(),
+            refund_id,
+            reason: "the shop's balance is filled".to_owned(),
         }
     }
 

@@ -10,7 +10,7 @@ use super::scene::Scene;
 use crate::real::RealMesh;
 
 /// A reason, the test that shows it, and what stands there.
-const SHOWN: [(&str, &str, &str); 47] = [
+const SHOWN: [(&str, &str, &str); 48] = [
     (
         "REQUEST_IN_PROGRESS",
         "booking-svc/tests/it/catalogue/venue.rs",
@@ -219,6 +219,11 @@ const SHOWN: [(&str, &str, &str); 47] = [
         "COUPONS_UNAVAILABLE",
         "e2e/tests/it/discounts.rs",
         "COUPONS_UNAVAILABLE",
+    ),
+    (
+        "REFUND_NOT_PARKED",
+        "payment-svc/tests/it/rpc.rs",
+        "REFUND_NOT_PARKED",
     ),
     ("TICKET_VOID", "e2e/tests/it/discounts.rs", "TICKET_VOID"),
     ("POOL_BUSY", "booking-svc/tests/it/inventory.rs", "PoolBusy"),

@@ -1,4 +1,4 @@
-//! ConfirmPayment, GetPayment, InquirePayment.
+//! ConfirmPayment, GetPayment, InquirePayment, RetryRefund.
 
 use e2e::rest::{Call, Person};
 use mesh::id;
@@ -130,6 +130,13 @@ fn others(scene: &Scene, fresh: &str) -> Vec<Case> {
             "an inquiry by a buyer",
             inquire(buyer),
             (403, "PERMISSION_DENIED", "ROLE_REQUIRED"),
+        ),
+        Case::new(
+            "retrying an unknown refund",
+            Call::post(format!("/v1/refunds/{}:retry", id::new()))
+                .by(&scene.admin)
+                .json(&json!({"reason": "a test"})),
+            absent("REFUND_NOT_FOUND"),
         ),
         Case::new(
             "an inquiry without a reason",

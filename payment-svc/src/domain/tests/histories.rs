@@ -14,6 +14,8 @@ enum Step {
     Deadline,
     Refund(i64),
     RefundDone,
+    RefundParked,
+    RetryRefund,
     Wait(i64),
 }
 
@@ -27,6 +29,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Deadline),
         2 => (1..20_000_i64).prop_map(Step::Refund),
         2 => Just(Step::RefundDone),
+        2 => Just(Step::RefundParked),
+        2 => Just(Step::RetryRefund),
         2 => (1..200_i64).prop_map(Step::Wait),
     ]
 }
@@ -34,9 +38,11 @@ fn step() -> impl Strategy<Value = Step> {
 #[derive(Default)]
 struct History {
     now: i64,
-    refunds: Vec<NewRefund>,
+    refunds: Vec<RefundRow>,
+    parked: Vec<RefundRow>,
     announced: u32,
     taken: i64,
+    returned: i64,
 }
 
 impl History {
@@ -100,17 +106,32 @@ impl History {
                     Some(won(*amount)),
                 )
                 .ok(),
-            Step::RefundDone => self
-                .refunds
-                .pop()
-                .map(|refund| payment.refunded(&row(&payment.clone(), refund))),
+            Step::RefundDone => self.refunds.pop().map(|refund| {
+                self.returned += refund.amount.minor_units;
+                payment.refunded(&refund)
+            }),
+            Step::RefundParked => self.refunds.pop().map(|refund| {
+                let change = payment.refund_parked(&refund, "REFUSED");
+                self.parked.push(RefundRow {
+                    state: RefundState::Parked,
+                    park_time: Some(now),
+                    ..refund
+                });
+                change
+            }),
+            Step::RetryRefund => self.parked.pop().map(|refund| {
+                let (retried, change) = payment.retry_refund(&refund, &ladder, now).unwrap();
+                self.refunds.push(retried);
+                change
+            }),
             Step::Wait(seconds) => {
                 self.now += seconds;
                 None
             }
         };
         if let Some(change) = change {
-            self.refunds.extend(change.refund);
+            let new = change.refund.map(|new| row(payment, new));
+            self.refunds.extend(new);
             self.announced += change
                 .events
                 .iter()
@@ -129,6 +150,19 @@ fn check(payment: &Payment, history: &History) -> Result<(), TestCaseError> {
     prop_assert!(
         payment.refund_amount <= payment.captured_amount,
         "{payment:?}"
+    );
+    prop_assert_eq!(
+        payment.refunded_amount,
+        history.returned,
+        "what went back is counted once"
+    );
+    prop_assert!(history.returned <= history.taken, "{payment:?}");
+    let awaited = history.refunds.iter().chain(&history.parked);
+    let awaited: i64 = awaited.map(|refund| refund.amount.minor_units).sum();
+    prop_assert_eq!(
+        payment.refund_amount,
+        history.returned + awaited,
+        "a parked refund is asked for"
     );
     prop_assert!(payment.captured_amount == 0 || payment.captured_amount == history.taken);
     prop_assert!(history.announced <= 1, "a capture is announced once");
