@@ -9,10 +9,11 @@ use prost::Name;
 use proto::usher::booking::events::v1::{BookingConfirmed, IssueTicketsCommand};
 use proto::usher::payment::events::v1::{
     PaymentCancelled, PaymentCaptured, PaymentDeclined, PaymentExpired, PaymentRefunded,
+    RefundParked,
 };
 use uuid::Uuid;
 
-use crate::app::cancel_booking::money_is_back;
+use crate::app::cancel_booking::{money_is_back, money_is_parked};
 use crate::app::issue_tickets::issue_tickets;
 use crate::domain::saga::News;
 use crate::domain::ticket::keys::KeyRing;
@@ -55,8 +56,12 @@ impl Handler for PaymentNews {
             }
             tell(connection, &told, &self.sagas.inner.timings).await?;
         }
-        if let Some((_, refund_id)) = refunded(message)? {
-            money_is_back(connection, refund_id).await?;
+        match refund(message)? {
+            Some((_, RefundNews::Back(refund_id))) => money_is_back(connection, refund_id).await?,
+            Some((_, RefundNews::Parked(refund_id))) => {
+                money_is_parked(connection, refund_id).await?;
+            }
+            None => {}
         }
         Ok(())
     }
@@ -70,22 +75,34 @@ impl Handler for PaymentNews {
                 News::WrongAmount | News::Declined { .. } | News::Expired => {}
             }
             self.sagas.wake(told.booking_id);
-        } else if let Ok(Some((booking_id, _))) = refunded(message) {
+        } else if let Ok(Some((booking_id, _))) = refund(message) {
             self.sagas.wake(booking_id);
         }
     }
 }
 
-/// Booking and id of a refund whose money is back.
-fn refunded(message: &Message) -> Result<Option<(Uuid, Uuid)>, Poison> {
-    if message.kind != PaymentRefunded::full_name() {
-        return Ok(None);
-    }
-    let event: PaymentRefunded = message.decode()?;
-    Ok(Some((uuid(&event.booking_id)?, uuid(&event.refund_id)?)))
+/// What became of a refund.
+enum RefundNews {
+    Back(Uuid),
+    Parked(Uuid),
 }
 
-/// What a payment's event tells; nothing when only a part of the money went back.
+/// What a payment's event tells of one refund, and of which booking.
+fn refund(message: &Message) -> Result<Option<(Uuid, RefundNews)>, Poison> {
+    if message.kind == PaymentRefunded::full_name() {
+        let event: PaymentRefunded = message.decode()?;
+        let news = RefundNews::Back(uuid(&event.refund_id)?);
+        Ok(Some((uuid(&event.booking_id)?, news)))
+    } else if message.kind == RefundParked::full_name() {
+        let event: RefundParked = message.decode()?;
+        let news = RefundNews::Parked(uuid(&event.refund_id)?);
+        Ok(Some((uuid(&event.booking_id)?, news)))
+    } else {
+        Ok(None)
+    }
+}
+
+/// What a payment's event tells its saga; nothing when only a part of the money went back, or none: money stays awaited.
 fn read(message: &Message) -> Result<Option<Told>, Poison> {
     let told = |booking_id: &str, payment_id: &str, news| {
         let (booking_id, payment_id) = (uuid(booking_id)?, uuid(payment_id)?);
@@ -117,6 +134,8 @@ fn read(message: &Message) -> Result<Option<Told>, Poison> {
     } else if kind == PaymentCancelled::full_name() {
         let event: PaymentCancelled = message.decode()?;
         told(&event.booking_id, &event.payment_id, News::Gone).map(Some)
+    } else if kind == RefundParked::full_name() {
+        Ok(None)
     } else {
         let event: PaymentRefunded = message.decode()?;
         let told = told(&event.booking_id, &event.payment_id, News::Gone)?;

@@ -124,3 +124,8 @@ async fn abandon(sagas: &Sagas, wanted: CancelBooking) -> Result<(), Error> {
 pub async fn money_is_back(connection: &mut Connection, refund_id: Uuid) -> QueryResult<()> {
     cancellations::finish(connection, refund_id).await
 }
+
+/// The provider does not return the money of a cancellation: its buyer is told, and an operator retries the refund at payment-svc.
+pub async fn money_is_parked(connection: &mut Connection, refund_id: Uuid) -> QueryResult<()> {
+    cancellations::park(connection, refund_id).await
+}

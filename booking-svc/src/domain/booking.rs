@@ -9,6 +9,7 @@ use mesh::money::Money;
 use thiserror::Error;
 use uuid::Uuid;
 
+use super::cancellation::PastCancellation;
 use super::hold::{Hold, HoldState, UnitKey};
 use super::price::{self, CouponChoice, Discount, NotUsable};
 
@@ -163,6 +164,8 @@ pub struct Booking {
     pub confirm_time: Option<DateTime<Utc>>,
     /// Lines.
     pub lines: Vec<BookingLine>,
+    /// What of it was cancelled, oldest first.
+    pub cancellations: Vec<PastCancellation>,
 }
 
 impl Booking {

@@ -28,6 +28,49 @@ pub struct Cancellation {
     pub whole: bool,
 }
 
+/// Where the money of a cancellation stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CancellationState {
+    /// On its way back.
+    Refunding,
+    /// Back with its buyer, or nothing was paid.
+    Done,
+    /// payment-svc cannot return it; an operator looks after it.
+    Parked,
+}
+
+impl CancellationState {
+    /// Every state.
+    pub const ALL: [Self; 3] = [Self::Refunding, Self::Done, Self::Parked];
+
+    /// State in the database.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Refunding => "REFUNDING",
+            Self::Done => "DONE",
+            Self::Parked => "PARKED",
+        }
+    }
+}
+
+/// A cancellation that was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PastCancellation {
+    /// Id; the refund's at payment-svc, too.
+    pub cancellation_id: Uuid,
+    /// Numbers of its lines.
+    pub lines: Vec<i32>,
+    /// What goes back to the buyer.
+    pub refund: Money,
+    /// Where the money stands.
+    pub state: CancellationState,
+    /// When it was made.
+    pub create_time: DateTime<Utc>,
+    /// When the money was back.
+    pub finish_time: Option<DateTime<Utc>>,
+}
+
 /// Why a line is not cancelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LineProblem {

@@ -18,7 +18,7 @@ mod write;
 pub use write::{NewBooking, await_payment, confirm, insert, turn};
 
 use super::holds::Lock;
-use super::{broken, currency, prices};
+use super::{broken, cancellations, currency, prices};
 use crate::domain::booking::{Booking, BookingFilter, BookingLine, BookingState, Failure, Method};
 use crate::domain::hold::UnitKey;
 use crate::domain::price::Discount;
@@ -217,11 +217,18 @@ async fn with_lines(
     let with_coupons = rows.iter().filter(|row| row.reservation_id.is_some());
     let with_coupons: Vec<Uuid> = with_coupons.map(|row| row.booking_id).collect();
     let mut discounts = prices::discounts(connection, &with_coupons).await?;
+    let is_cancelled = |lines: &Vec<BookingLine>| lines.iter().any(|line| line.refund.is_some());
+    let cancelled = lines.iter().filter(|(_, lines)| is_cancelled(lines));
+    let cancelled: Vec<Uuid> = cancelled.map(|(booking_id, _)| *booking_id).collect();
+    let mut cancellations = cancellations::of_bookings(connection, &cancelled).await?;
     rows.into_iter()
         .map(|row| {
-            let lines = lines.remove(&row.booking_id).unwrap_or_default();
-            let discounts = discounts.remove(&row.booking_id).unwrap_or_default();
-            booking(row, lines, discounts)
+            let booking_id = row.booking_id;
+            Ok(Booking {
+                lines: lines.remove(&booking_id).unwrap_or_default(),
+                cancellations: cancellations.remove(&booking_id).unwrap_or_default(),
+                ..booking(row, discounts.remove(&booking_id).unwrap_or_default())?
+            })
         })
         .collect()
 }
@@ -243,11 +250,8 @@ fn line(row: LineRow) -> QueryResult<BookingLine> {
     })
 }
 
-fn booking(
-    row: BookingRow,
-    lines: Vec<BookingLine>,
-    discounts: Vec<Discount>,
-) -> QueryResult<Booking> {
+/// A row without its lines and cancellations.
+fn booking(row: BookingRow, discounts: Vec<Discount>) -> QueryResult<Booking> {
     Ok(Booking {
         booking_id: row.booking_id,
         account_id: row.account_id,
@@ -272,7 +276,8 @@ fn booking(
         version: row.version,
         create_time: row.create_time,
         confirm_time: row.confirm_time,
-        lines,
+        lines: Vec::new(),
+        cancellations: Vec::new(),
     })
 }
 

@@ -5,12 +5,16 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use diesel::QueryResult;
 use diesel::deserialize::QueryableByName;
-use diesel::sql_types::{Array, BigInt, Binary, Bool, Integer, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{
+    Array, BigInt, Binary, Bool, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid,
+};
 use diesel_async::RunQueryDsl;
+use mesh::money::Money;
 use mesh::pg::Connection;
 use uuid::Uuid;
 
-use crate::domain::cancellation::Cancellation;
+use super::{broken, currency};
+use crate::domain::cancellation::{Cancellation, CancellationState, PastCancellation};
 
 #[derive(QueryableByName)]
 struct HashRow {
@@ -24,6 +28,62 @@ struct StartRow {
     performance_id: Uuid,
     #[diesel(sql_type = Timestamptz)]
     start_time: DateTime<Utc>,
+}
+
+#[derive(QueryableByName)]
+struct Row {
+    #[diesel(sql_type = SqlUuid)]
+    cancellation_id: Uuid,
+    #[diesel(sql_type = SqlUuid)]
+    booking_id: Uuid,
+    #[diesel(sql_type = Array<Integer>)]
+    lines: Vec<i32>,
+    #[diesel(sql_type = BigInt)]
+    refund_amount: i64,
+    #[diesel(sql_type = Text)]
+    currency: String,
+    #[diesel(sql_type = Text)]
+    state: String,
+    #[diesel(sql_type = Timestamptz)]
+    create_time: DateTime<Utc>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    finish_time: Option<DateTime<Utc>>,
+}
+
+/// What was cancelled of these bookings, oldest first.
+pub async fn of_bookings(
+    connection: &mut Connection,
+    bookings: &[Uuid],
+) -> QueryResult<BTreeMap<Uuid, Vec<PastCancellation>>> {
+    let mut found: BTreeMap<Uuid, Vec<PastCancellation>> = BTreeMap::new();
+    if bookings.is_empty() {
+        return Ok(found);
+    }
+    let rows: Vec<Row> = diesel::sql_query(
+        "SELECT c.cancellation_id, c.booking_id, c.refund_amount, c.currency, c.state, c.create_time, c.finish_time, \
+         array(SELECT l.line_no FROM booking_line l WHERE l.cancellation_id = c.cancellation_id ORDER BY l.line_no) AS lines \
+         FROM cancellation c WHERE c.booking_id = ANY($1) ORDER BY c.create_time, c.cancellation_id",
+    )
+    .bind::<Array<SqlUuid>, _>(bookings)
+    .load(connection)
+    .await?;
+    for row in rows {
+        found.entry(row.booking_id).or_default().push(past(row)?);
+    }
+    Ok(found)
+}
+
+fn past(row: Row) -> QueryResult<PastCancellation> {
+    let mut states = CancellationState::ALL.into_iter();
+    let state = states.find(|state| state.name() == row.state);
+    Ok(PastCancellation {
+        cancellation_id: row.cancellation_id,
+        lines: row.lines,
+        refund: Money::new(row.refund_amount, currency(&row.currency)?),
+        state: state.ok_or_else(|| broken("cancellation state"))?,
+        create_time: row.create_time,
+        finish_time: row.finish_time,
+    })
 }
 
 /// Fingerprint of the request that made a cancellation before.
@@ -119,12 +179,25 @@ pub async fn insert(
     Ok(())
 }
 
-/// The money of a cancellation is back.
+/// The money of a cancellation is back, however it stood.
 pub async fn finish(connection: &mut Connection, cancellation_id: Uuid) -> QueryResult<()> {
     diesel::sql_query(
         "WITH done AS (UPDATE cancellation SET state = 'DONE', finish_time = clock_timestamp() \
-         WHERE cancellation_id = $1 AND state = 'REFUNDING' RETURNING booking_id) \
+         WHERE cancellation_id = $1 AND state <> 'DONE' RETURNING booking_id) \
          UPDATE booking b SET version = b.version + 1 FROM done WHERE b.booking_id = done.booking_id",
+    )
+    .bind::<SqlUuid, _>(cancellation_id)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The money of a cancellation cannot be returned for now. One that is back stays so: messages overtake each other.
+pub async fn park(connection: &mut Connection, cancellation_id: Uuid) -> QueryResult<()> {
+    diesel::sql_query(
+        "WITH parked AS (UPDATE cancellation SET state = 'PARKED' \
+         WHERE cancellation_id = $1 AND state = 'REFUNDING' RETURNING booking_id) \
+         UPDATE booking b SET version = b.version + 1 FROM parked WHERE b.booking_id = parked.booking_id",
     )
     .bind::<SqlUuid, _>(cancellation_id)
     .execute(connection)

@@ -1,4 +1,4 @@
-//! Tests of booking-svc against a real Postgres.
+//! Tests of booking-svc against a real Postgres and a real broker.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -9,6 +9,7 @@ mod catalogue;
 mod inventory;
 mod levels;
 mod passes;
+mod refunds;
 mod saga;
 mod schema;
 mod service;

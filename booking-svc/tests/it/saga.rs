@@ -36,13 +36,13 @@ const NOWHERE: &str = "http://127.0.0.1:1";
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An instance that takes steps, and the owner of its tasks.
-struct Instance {
-    sagas: Sagas,
+pub(crate) struct Instance {
+    pub(crate) sagas: Sagas,
     tasks: Tasks,
 }
 
 impl Instance {
-    fn start(world: &World) -> Self {
+    pub(crate) fn start(world: &World) -> Self {
         Self::with(world, BookTimings::standard(), Faults::none())
     }
 
@@ -65,25 +65,25 @@ impl Instance {
     }
 
     /// Waits until what it had begun has ended.
-    async fn stop(self) {
+    pub(crate) async fn stop(self) {
         assert_eq!(self.tasks.shutdown(PATIENCE).await, Vec::<&str>::new());
     }
 
     /// Books, and does not wait for what the saga does.
-    async fn book(&self, wanted: CreateBooking) -> Result<Booking, Error> {
+    pub(crate) async fn book(&self, wanted: CreateBooking) -> Result<Booking, Error> {
         create_booking(&self.sagas, wanted, Instant::now()).await
     }
 }
 
 /// A hold of one seat that nobody has booked.
-async fn held(world: &World, seat: i32) -> Hold {
+pub(crate) async fn held(world: &World, seat: i32) -> Hold {
     let wanted = hold(id::new(), &[(1, seat, 1)]);
     submit(&world.inventory(PoolLock::On), wanted)
         .await
         .unwrap()
 }
 
-fn booking_of(hold: &Hold) -> CreateBooking {
+pub(crate) fn booking_of(hold: &Hold) -> CreateBooking {
     CreateBooking {
         request_id: id::new(),
         account_id: hold.account_id,
@@ -186,7 +186,7 @@ async fn an_opener_takes_the_first_step_only_while_nobody_else_did() {
 }
 
 /// Waits until a query answers `line`.
-async fn until(world: &World, sql: &str, line: &str) {
+pub(crate) async fn until(world: &World, sql: &str, line: &str) {
     let wait = async {
         while world.storage.lines(sql).await != [line] {
             tokio::time::sleep(Duration::from_millis(10)).await;

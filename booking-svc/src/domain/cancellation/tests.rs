@@ -62,6 +62,7 @@ fn booking(prices: &[i64], coupons: &[Vec<i64>]) -> Booking {
         create_time: at(0),
         confirm_time: Some(at(0)),
         lines: prices.iter().enumerate().map(line).collect(),
+        cancellations: Vec::new(),
     }
 }
 

@@ -17,6 +17,7 @@ use crate::app::reads::Seats;
 use crate::domain::booking::{
     Booking, BookingFilter, BookingState, CreateBooking, Method, PROVIDER,
 };
+use crate::domain::cancellation::{CancellationState, PastCancellation};
 use crate::domain::finding::Findings;
 use crate::domain::price::{COUPONS_MAX, CouponChoice, Discount, Quote, Unused, of_line, total};
 
@@ -211,6 +212,23 @@ pub(in crate::grpc) fn booking(booking: &Booking, seats: &Seats) -> pb::Booking 
         subtotal: Some(booking.subtotal().into()),
         discount: Some(booking.discount().into()),
         coupons: coupon_discounts(&booking.discounts, booking.total.currency),
+        cancellations: booking.cancellations.iter().map(cancellation).collect(),
+    }
+}
+
+fn cancellation(past: &PastCancellation) -> pb::BookingCancellation {
+    let state = match past.state {
+        CancellationState::Refunding => pb::CancellationState::Refunding,
+        CancellationState::Done => pb::CancellationState::Done,
+        CancellationState::Parked => pb::CancellationState::Parked,
+    };
+    pb::BookingCancellation {
+        cancellation_id: past.cancellation_id.to_string(),
+        line_nos: past.lines.iter().map(|line| line.unsigned_abs()).collect(),
+        refund: Some(past.refund.into()),
+        state: state.into(),
+        create_time: Some(timestamp(past.create_time)),
+        finish_time: past.finish_time.map(timestamp),
     }
 }
 

@@ -109,7 +109,7 @@ diesel::table! {
         refund_amount -> BigInt,
         /// ISO 4217 code.
         currency -> Bpchar,
-        /// REFUNDING until the money is back, then DONE; DONE at once where nothing was paid.
+        /// REFUNDING until the money is back, then DONE; DONE at once where nothing was paid. PARKED while payment-svc cannot return it.
         state -> Text,
         /// When it was asked for; nothing of it was the buyer's from then on.
         create_time -> Timestamptz,

@@ -199,6 +199,10 @@ const WALLS: &[(&str, &str)] = &[
         "UPDATE cancellation SET state = 'DONE'",
     ),
     (
+        "cancellation_finish",
+        "UPDATE cancellation SET state = 'PARKED', finish_time = now()",
+    ),
+    (
         "cancellation_booking_fkey",
         "UPDATE cancellation SET booking_id = id(2)",
     ),
@@ -270,6 +274,7 @@ const DOORS: &[&str] = &[
     "INSERT INTO burned_place VALUES (id(1), 1, 0, 8, id(1)), (id(1), 1, 1, 7, id(1)), (id(1), 2, 0, 7, id(1))",
     "UPDATE inv_pool SET sold = 52, sales = 0",
     "UPDATE inv_grade SET sold = room",
+    "UPDATE cancellation SET state = 'PARKED'; UPDATE cancellation SET state = 'DONE', finish_time = now()",
     "UPDATE booking SET state = 'FAILED', failure_reason = 'ABANDONED'; INSERT INTO booking SELECT id(2), account_id, hold_id, id(2), '', 'PROCESSING', method, id(2), 0, 'KRW', NULL, NULL, NULL, create_time, 1, create_time FROM booking",
     "UPDATE ticket SET state = 'VOID'; INSERT INTO ticket VALUES (id(2), id(1), 0, 0, 1, id(7), id(1), id(1), 0, true, 'ACTIVE', 1, 'other')",
     "INSERT INTO saga_event VALUES (id(1), 1, 'open', 'ADMIN', 1, 0), (id(1), 2, 'open', 'ADMIN', 1, 0)",
