@@ -1,11 +1,11 @@
-//! What an operator can do: to a saga through the inner door, to dead letters by grpcurl.
+//! What an operator can do: to a saga and a refund through the inner door, to dead letters by grpcurl.
 
 use e2e::rest::{Answer, Call, Person};
 use mesh::id;
 use mesh::identity::Role;
 use serde_json::{Value, json};
 
-use crate::real::{RealMesh, ShowPlan, Timings, Tools, bearer, until};
+use crate::real::{Order, RealMesh, ShowPlan, Timings, Tools, bearer, until};
 
 async fn ask(mesh: &RealMesh, call: &Call) -> Answer {
     let answer = mesh.admin.send(call).await.unwrap();
@@ -68,6 +68,90 @@ async fn a_parked_saga_stands_still_until_an_operator_lets_it_go_on() {
     assert_eq!(
         mesh.booking.texts(audited).await,
         ["to park it", "to retry it"]
+    );
+    mesh.audit().await;
+}
+
+/// A paid booking of two seats at 50,000, of which the buyer gives one back while the provider refuses; answers the cancellation.
+async fn cancelled_in_vain(mesh: &RealMesh, buyer: &Person) -> (Order, String) {
+    let sale = mesh.on_sale(ShowPlan::default()).await;
+    let order = mesh.order(buyer, sale.pool_id, &[1, 2]).await;
+    mesh.pay(buyer, &order, "approve").await;
+    mesh.tickets(buyer, order.booking_id, 2).await;
+    let faults = Call::post(format!("/sim/orders/{}/faults", order.payment_id));
+    let faults = faults.json(&json!({"faults": [{"on": "cancel", "kind": "refuse_cancel"}]}));
+    assert!(mesh.simulator.send(&faults).await.unwrap().is_ok());
+    let cancel = Call::post(format!("/v1/bookings/{}:cancel", order.booking_id));
+    let cancel = cancel.by(buyer).key(id::new());
+    let answer = mesh.ask(&cancel.json(&json!({"lineNos": [1]}))).await;
+    let shown = &answer.json["booking"]["cancellations"];
+    assert_eq!(shown[0]["lineNos"], json!([1]), "{}", answer.text);
+    assert_eq!(shown[0]["refund"]["minorUnits"], "50000");
+    (order, answer.at("/booking/cancellations/0/cancellationId"))
+}
+
+/// Waits until the buyer sees the money of the cancellation there.
+async fn money_is(mesh: &RealMesh, buyer: &Person, order: &Order, state: &str) -> Answer {
+    let booking = Call::get(format!("/v1/bookings/{}", order.booking_id)).by(buyer);
+    let what = format!("the cancellation is {state}");
+    until(&what, async || {
+        let answer = mesh.ask(&booking).await;
+        (answer.at("/booking/cancellations/0/state") == state).then_some(answer)
+    })
+    .await
+}
+
+async fn alarm_shows(mesh: &RealMesh, parked: u64) {
+    until(&format!("{parked} are parked"), async || {
+        let shown = mesh
+            .counter("payment-svc", "usher_payment_refunds_parked ")
+            .await;
+        (shown == parked).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refund_that_the_provider_refuses_is_seen_and_an_operator_sends_it_again() {
+    let mesh = RealMesh::start(Timings::Short).await;
+    let (buyer, admin) = (mesh.person(&[Role::User]), mesh.person(&[Role::Admin]));
+    let (order, refund_id) = cancelled_in_vain(&mesh, &buyer).await;
+    let parked = money_is(&mesh, &buyer, &order, "CANCELLATION_STATE_PARKED").await;
+    assert_eq!(parked.at("/booking/cancellations/0/finishTime"), "");
+    alarm_shows(&mesh, 1).await;
+    let payment = Call::get(format!("/v1/payments/{}", order.payment_id));
+    for person in [&buyer, &admin] {
+        let shown = mesh.ask(&payment.clone().by(person)).await;
+        assert_eq!(shown.at("/refunds/0/refundId"), refund_id);
+        assert_eq!(shown.at("/refunds/0/state"), "REFUND_STATE_PARKED");
+        assert_eq!(shown.at("/refunds/0/parkReason"), "NOT_CANCELABLE_PAYMENT");
+    }
+
+    let retry = |person| {
+        let call = Call::post(format!("/v1/refunds/{refund_id}:retry"));
+        let reason = json!({"reason": "the shop's balance is filled"});
+        call.by(person).key(id::new()).json(&reason)
+    };
+    assert_eq!(
+        mesh.rest.send(&retry(&admin)).await.unwrap().status,
+        404,
+        "not at the public door"
+    );
+    let denied = mesh.admin.send(&retry(&buyer)).await.unwrap();
+    assert_eq!(denied.reason(), "ROLE_REQUIRED");
+    let again = retry(&admin);
+    for _ in 0..2 {
+        let retried = ask(&mesh, &again).await;
+        assert_eq!(retried.json["refund"]["retries"], 1, "{}", retried.text);
+    }
+    let back = money_is(&mesh, &buyer, &order, "CANCELLATION_STATE_DONE").await;
+    assert_ne!(back.at("/booking/cancellations/0/finishTime"), "");
+    alarm_shows(&mesh, 0).await;
+    mesh.quiesce().await;
+    let oracle = mesh.oracle(&order.payment_id.to_string()).await;
+    assert_eq!(
+        (&oracle.json["refunded"], &oracle.json["refunds"]),
+        (&json!(50_000), &json!(1))
     );
     mesh.audit().await;
 }

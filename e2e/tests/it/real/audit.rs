@@ -29,11 +29,14 @@ impl RealMesh {
         self.audit_money().await;
     }
 
-    /// Captured money ends in exactly one of: a confirmed booking, or a refund of all of it.
+    /// Captured money ends in exactly one of: what is left of a confirmed booking, or a refund.
     async fn audit_money(&self) {
         let bookings = self
             .booking
-            .rows("SELECT payment_id, state, total_amount FROM booking WHERE method = 'ON_SITE'")
+            .rows(
+                "SELECT payment_id, state, total_amount - coalesce((SELECT sum(c.refund_amount) FROM cancellation c
+                    WHERE c.booking_id = b.booking_id), 0)::bigint AS kept_amount FROM booking b WHERE method = 'ON_SITE'",
+            )
             .await;
         let bookings: BTreeMap<String, &Value> = bookings
             .iter()
@@ -57,7 +60,7 @@ impl RealMesh {
             assert_eq!(told, (captured, refunded), "payment {order_id} and {order}");
             let booking = bookings.get(&order_id).copied().unwrap_or(&Value::Null);
             let kept = if text(booking, "state") == "CONFIRMED" {
-                number(booking, "total_amount")
+                number(booking, "kept_amount")
             } else {
                 0
             };
