@@ -102,7 +102,7 @@ pub struct Applied {
     pub allocations: Vec<Allocation>,
 }
 
-/// What a coupon takes off a line. See [`super::discount::split::place_share`] for its places.
+/// What a coupon takes off a line. Its places have no shares of it: a line is bought and given back whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allocation {
     /// Line.

@@ -49,12 +49,5 @@ fn proportion(total: i64, weight: i64, sum: i64) -> (i64, i64) {
     (narrow(product / sum), narrow(product % sum))
 }
 
-/// What place `seq` (from 0) of a line with `quantity` places gets of the part of its line: the first places get what does not divide.
-#[must_use]
-pub fn place_share(part: i64, quantity: u32, seq: u32) -> i64 {
-    let quantity = i64::from(quantity.max(1));
-    part / quantity + i64::from(i64::from(seq) < part % quantity)
-}
-
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,6 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::order::PLACES_MAX;
 
 fn weights(of: &[i64]) -> Vec<Weight> {
     (1..)
@@ -43,13 +42,6 @@ fn the_largest_orders_divide_exactly() {
     );
 }
 
-#[test]
-fn the_first_places_get_what_does_not_divide() {
-    let shares: Vec<_> = (0..4).map(|seq| place_share(10, 4, seq)).collect();
-    assert_eq!(shares, [3, 3, 2, 2]);
-    assert_eq!(place_share(10, 0, 0), 10);
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2_000) })]
 
@@ -67,13 +59,5 @@ proptest! {
             let off = i128::from(part) * i128::from(sum) - i128::from(total) * i128::from(weight);
             prop_assert!(off.abs() < i128::from(sum.max(1)));
         }
-    }
-
-    #[test]
-    fn shares_of_places_sum_up(part in 0_i64..1_000_000_000_000_000, quantity in 1..=PLACES_MAX) {
-        let shares: Vec<_> = (0..quantity).map(|seq| place_share(part, quantity, seq)).collect();
-        prop_assert_eq!(shares.iter().sum::<i64>(), part);
-        prop_assert!(shares.is_sorted_by(|one, next| one >= next));
-        prop_assert!(shares[0] - shares[shares.len() - 1] <= 1);
     }
 }
