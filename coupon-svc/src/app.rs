@@ -10,3 +10,4 @@ pub mod manage;
 pub mod quote;
 pub mod reads;
 pub mod reservations;
+pub mod revocations;

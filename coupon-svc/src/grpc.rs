@@ -6,6 +6,7 @@ pub mod code;
 mod convert;
 pub mod coupon;
 pub mod grant;
+pub mod issued;
 pub mod reservation;
 pub mod status;
 

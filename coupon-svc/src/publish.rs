@@ -1,10 +1,11 @@
-//! What is told about coupons that bookings use.
+//! What is told about coupons that bookings use, and about those that are taken back.
 
 use chrono::{DateTime, Utc};
 use mesh::clock::to_timestamp;
-use proto::usher::coupon::events::v1::{CouponRestored, CouponUsed};
+use proto::usher::coupon::events::v1::{CouponRestored, CouponRevoked, CouponUsed};
 use uuid::Uuid;
 
+use crate::domain::coupon::Gone;
 use crate::domain::reservation::Reservation;
 
 /// A booking used `coupon_id`.
@@ -32,6 +33,17 @@ pub fn restored(
         booking_id: reservation.booking_id.to_string(),
         restore_time: Some(to_timestamp(time)),
         expire_time: Some(to_timestamp(expire_time)),
+    }
+}
+
+/// A coupon was taken back.
+#[must_use]
+pub fn revoked(gone: &Gone, time: DateTime<Utc>) -> CouponRevoked {
+    CouponRevoked {
+        coupon_id: gone.coupon_id.to_string(),
+        campaign_id: gone.campaign_id.to_string(),
+        account_id: gone.account_id.to_string(),
+        revoke_time: Some(to_timestamp(time)),
     }
 }
 

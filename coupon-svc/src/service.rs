@@ -18,6 +18,7 @@ use proto::usher::coupon::v1::claim_queue_service_server::ClaimQueueServiceServe
 use proto::usher::coupon::v1::code_service_server::CodeServiceServer;
 use proto::usher::coupon::v1::coupon_service_server::CouponServiceServer;
 use proto::usher::coupon::v1::grant_service_server::GrantServiceServer;
+use proto::usher::coupon::v1::issued_coupon_service_server::IssuedCouponServiceServer;
 use proto::usher::coupon::v1::reservation_service_server::ReservationServiceServer;
 use thiserror::Error;
 
@@ -39,6 +40,7 @@ use crate::grpc::claim_queue::ClaimQueueApi;
 use crate::grpc::code::CodeApi;
 use crate::grpc::coupon::CouponApi;
 use crate::grpc::grant::GrantApi;
+use crate::grpc::issued::IssuedCouponApi;
 use crate::grpc::reservation::ReservationApi;
 use crate::guesses::{Guesses, LIMITS};
 use crate::store::MIGRATIONS;
@@ -125,6 +127,9 @@ pub async fn serve_on(
     let reservations = ReservationApi {
         database: database.clone(),
     };
+    let issued = IssuedCouponApi {
+        database: database.clone(),
+    };
     let managing = Managing { database, desk };
     Server::new(runtime.tasks, health, runtime.telemetry)
         .service(CampaignServiceServer::new(CampaignApi { managing }))
@@ -132,6 +137,7 @@ pub async fn serve_on(
         .service(CouponServiceServer::new(coupons))
         .service(GrantServiceServer::new(grants))
         .service(ClaimQueueServiceServer::new(ClaimQueueApi { queue }))
+        .service(IssuedCouponServiceServer::new(issued))
         .service(ReservationServiceServer::new(reservations))
         .service(letters)
         .serve(&config.server, listeners, runtime.shutdown)

@@ -6,6 +6,7 @@ pub mod coupons;
 pub mod expiry;
 pub mod grants;
 pub mod reservations;
+pub mod revocations;
 mod schema;
 pub mod stock;
 mod terms;

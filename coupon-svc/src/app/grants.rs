@@ -1,5 +1,6 @@
 //! What sellers and administrators do with grants. The coupons are given by [`work`].
 
+mod revoke;
 pub mod work;
 
 use mesh::id;
@@ -36,6 +37,9 @@ pub enum Refusal {
     /// It is done.
     #[error(transparent)]
     Finished(#[from] Finished),
+    /// Some of its coupons are still to be given.
+    #[error("the grant is under way")]
+    Unfinished,
     /// The id was used for something else.
     #[error("the request id was used for another request")]
     RequestIdReused,

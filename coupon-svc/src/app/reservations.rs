@@ -1,6 +1,6 @@
 //! What bookings do with coupons: reserve by a call; commit, release and restore by command.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -11,6 +11,7 @@ use thiserror::Error;
 use tracing::error;
 use uuid::Uuid;
 
+use super::revocations;
 use crate::domain::best::{Unused, WhyNot};
 use crate::domain::coupon::{Coupon, State as Standing};
 use crate::domain::reservation::{
@@ -144,7 +145,10 @@ pub async fn order(
     };
     match decided {
         Turn::Stay | Turn::Tombstone => {}
-        Turn::GiveBack => reservations::give_back(connection, reservation_id).await?,
+        Turn::GiveBack => {
+            let gone = reservations::give_back(connection, reservation_id).await?;
+            revocations::tell(connection, &gone).await?;
+        }
         Turn::Use => use_up(connection, &reservation).await?,
         Turn::Restore => restore(connection, &reservation, returning).await?,
         Turn::UseAndRestore => {
@@ -156,12 +160,12 @@ pub async fn order(
 }
 
 async fn use_up(connection: &mut Connection, reservation: &Reservation) -> Result<(), Error> {
-    reservations::use_up(connection, reservation.reservation_id).await?;
+    let gone = reservations::use_up(connection, reservation.reservation_id).await?;
     let now = pg::now(connection).await?;
     let events = reservation.coupons.iter();
     let events = events.map(|id| (*id, publish::used(reservation, *id, now)));
     outbox::append_all(connection, &events.collect::<Vec<_>>()).await?;
-    Ok(())
+    Ok(revocations::tell(connection, &gone).await?)
 }
 
 async fn restore(
@@ -177,13 +181,20 @@ async fn restore(
         ..coupon
     });
     let back: Vec<Returning> = back.collect();
-    reservations::restore(connection, reservation_id, &back).await?;
-    let events = back.iter().map(|coupon| {
+    let mut gone = reservations::restore(connection, reservation_id, &back).await?;
+    let revoked: HashSet<Uuid> = gone.iter().map(|one| one.coupon_id).collect();
+    let usable = back.iter();
+    let usable = usable.filter(|coupon| !revoked.contains(&coupon.coupon_id));
+    let events = usable.map(|coupon| {
         let event = publish::restored(reservation, coupon.coupon_id, coupon.expire_time, now);
         (coupon.coupon_id, event)
     });
     outbox::append_all(connection, &events.collect::<Vec<_>>()).await?;
-    Ok(())
+    // Of those that were REVOKED before it is known.
+    let before = back.iter().filter(|coupon| coupon.gone);
+    let before: HashSet<Uuid> = before.map(|coupon| coupon.coupon_id).collect();
+    gone.retain(|one| !before.contains(&one.coupon_id));
+    Ok(revocations::tell(connection, &gone).await?)
 }
 
 /// Says when reservations stay open that a booking should have ended long ago.

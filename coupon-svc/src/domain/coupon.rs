@@ -1,4 +1,13 @@
 //! Coupons that somebody has.
+//!
+//! | state | reserve | commit | release | restore | revoke |
+//! |---|---|---|---|---|---|
+//! | AVAILABLE | RESERVED | - | - | AVAILABLE | REVOKED |
+//! | RESERVED | refused | USED; AVAILABLE with uses left | AVAILABLE | RESERVED | RESERVED, marked |
+//! | USED | refused | - | - | AVAILABLE | USED, marked |
+//! | REVOKED | refused | - | - | REVOKED | REVOKED |
+//!
+//! Whatever would make a marked one AVAILABLE makes it REVOKED. A mark is not taken off.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -78,6 +87,17 @@ impl Coupon {
             Kept::Revoked => State::Revoked,
         }
     }
+}
+
+/// A coupon that just became REVOKED.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gone {
+    /// Coupon.
+    pub coupon_id: Uuid,
+    /// Campaign.
+    pub campaign_id: Uuid,
+    /// Owner.
+    pub account_id: Uuid,
 }
 
 /// How many coupons of a campaign stand where.

@@ -5,6 +5,8 @@
 //! | PENDING, RUNNING | RUNNING | DONE | CANCELLED |
 //! | DONE | - | - | [`Finished`] |
 //! | CANCELLED | - | - | unchanged |
+//!
+//! What a DONE or CANCELLED one gave can be taken back: nothing is added to it any more.
 
 use chrono::{DateTime, Utc};
 use thiserror::Error;
@@ -95,6 +97,17 @@ pub struct Recipient {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the grant is done")]
 pub struct Finished;
+
+/// What became of the coupons of a grant that was taken back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Left {
+    /// Taken back.
+    pub revoked: u32,
+    /// Held by bookings.
+    pub reserved: u32,
+    /// Used.
+    pub used: u32,
+}
 
 /// An order to give coupons to accounts.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,6 +5,8 @@ pub(super) mod grant;
 pub(super) mod quote;
 mod terms;
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Datelike, SubsecRound, Utc};
 use mesh::clock::{from_timestamp, to_timestamp};
 use mesh::status::{INVALID_REQUEST, Violations};
@@ -186,20 +188,39 @@ pub(super) fn stats(counts: Counts, remaining: Option<i64>) -> pb::CampaignStats
     }
 }
 
-pub(super) fn coupon(coupon: &Coupon, campaign: &Campaign, now: DateTime<Utc>) -> pb::Coupon {
-    let state = match coupon.state(now) {
+/// Coupons that are named, 1 to `most` of them.
+pub(super) fn coupons(
+    wrong: &mut Violations,
+    given: &[String],
+    most: usize,
+) -> Option<BTreeSet<Uuid>> {
+    if !(1..=most).contains(&given.len()) {
+        wrong.add("coupon_ids", format!("must be 1..{most}"));
+        return None;
+    }
+    let ids = given.iter().enumerate();
+    let ids = ids.map(|(n, text)| id(wrong, &format!("coupon_ids[{n}]"), text));
+    let ids: Vec<Option<Uuid>> = ids.collect();
+    ids.into_iter().collect()
+}
+
+pub(super) const fn state(state: State) -> pb::CouponState {
+    match state {
         State::Available => pb::CouponState::Available,
         State::Reserved => pb::CouponState::Reserved,
         State::Used => pb::CouponState::Used,
         State::Expired => pb::CouponState::Expired,
         State::Revoked => pb::CouponState::Revoked,
-    };
+    }
+}
+
+pub(super) fn coupon(coupon: &Coupon, campaign: &Campaign, now: DateTime<Utc>) -> pb::Coupon {
     pb::Coupon {
         coupon_id: coupon.coupon_id.to_string(),
         campaign_id: coupon.campaign_id.to_string(),
         name: campaign.settings.name.clone(),
         terms: Some(terms::told(&campaign.settings.terms)),
-        state: state.into(),
+        state: state(coupon.state(now)).into(),
         issue_time: Some(to_timestamp(coupon.issue_time)),
         valid_from_time: Some(to_timestamp(coupon.valid_from)),
         expire_time: Some(to_timestamp(coupon.expire_time)),

@@ -157,4 +157,31 @@ impl GrantService for GrantApi {
         let grant = self.carry_out(&request, call, wrong, wish).await?;
         Ok(Response::new(pb::CancelGrantResponse { grant }))
     }
+
+    async fn revoke_grant(
+        &self,
+        request: Request<pb::RevokeGrantRequest>,
+    ) -> Result<Response<pb::RevokeGrantResponse>, Status> {
+        let account = account(&request)?;
+        let body = request.get_ref();
+        let mut wrong = Violations::new();
+        let request_id = convert::id(&mut wrong, "request_id", &body.request_id);
+        let grant_id = convert::id(&mut wrong, "grant_id", &body.grant_id);
+        let both = request_id.zip(grant_id);
+        let (request_id, grant_id) = wrong.finish(&INVALID_REQUEST, both)?;
+        let key = Key {
+            account_id: account.account_id,
+            method: "usher.coupon.v1.GrantService/RevokeGrant",
+            request_id,
+        };
+        let (operator, hash) = (operator(&account), RequestHash::of(body));
+        let revoked = self.grants.revoke(operator, key, hash, grant_id).await;
+        let (grant, left) = revoked.map_err(status::granting)?;
+        Ok(Response::new(pb::RevokeGrantResponse {
+            grant: Some(convert::grant::grant(&grant)),
+            revoked: left.revoked,
+            reserved: left.reserved,
+            used: left.used,
+        }))
+    }
 }

@@ -1,13 +1,10 @@
 //! ReservationService.
 
-use std::collections::BTreeSet;
-
 use mesh::pg::{Connection, Database};
 use mesh::status::{INVALID_REQUEST, Violations};
 use proto::usher::coupon::v1 as pb;
 use proto::usher::coupon::v1::reservation_service_server::ReservationService;
 use tonic::{Request, Response, Status};
-use uuid::Uuid;
 
 use super::{convert, status};
 use crate::app::reservations::{Wanted, reserve};
@@ -39,14 +36,7 @@ fn wanted(request: &pb::ReserveCouponsRequest) -> Result<Wanted, Status> {
     let reservation_id = convert::id(&mut wrong, "request_id", &request.request_id);
     let booking_id = convert::id(&mut wrong, "booking_id", &request.booking_id);
     let account_id = convert::id(&mut wrong, "account_id", &request.account_id);
-    if !(1..=COUPONS_MAX).contains(&request.coupon_ids.len()) {
-        wrong.add("coupon_ids", format!("must be 1..{COUPONS_MAX}"));
-    }
-    let numbered = request.coupon_ids.iter().enumerate().take(COUPONS_MAX);
-    let coupons =
-        numbered.map(|(n, text)| convert::id(&mut wrong, &format!("coupon_ids[{n}]"), text));
-    let coupons: Vec<Option<Uuid>> = coupons.collect();
-    let coupons: Option<BTreeSet<Uuid>> = coupons.into_iter().collect();
+    let coupons = convert::coupons(&mut wrong, &request.coupon_ids, COUPONS_MAX);
     let ids = reservation_id.zip(booking_id).zip(account_id.zip(coupons));
     let wanted = ids.map(
         |((reservation_id, booking_id), (account_id, coupons))| Wanted {

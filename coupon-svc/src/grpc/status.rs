@@ -2,6 +2,7 @@
 
 mod code;
 mod grant;
+mod revocation;
 
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use tonic::{Code, Status};
 
 pub(super) use self::code::{coding, redeeming};
 pub(super) use self::grant::granting;
+pub(super) use self::revocation::revoking;
 use super::convert;
 use crate::app::{claims, manage, quote, reservations};
 use crate::domain::best::Unused;
@@ -112,6 +114,13 @@ pub const GRANT_FINISHED: Reason = Reason::new(
     "every account of the grant was looked at: nothing is left to cancel",
 );
 
+/// It is under way.
+pub const GRANT_NOT_FINISHED: Reason = Reason::new(
+    "GRANT_NOT_FINISHED",
+    Code::FailedPrecondition,
+    "the grant still gives coupons; cancel it, or wait until it is done, before they are taken back",
+);
+
 /// Some of the chosen ones do not fit.
 pub const COUPONS_NOT_USABLE: Reason = Reason::new(
     "COUPONS_NOT_USABLE",
@@ -151,6 +160,7 @@ pub const REASONS: &[&Reason] = &[
     &CAMPAIGN_NOT_OPEN,
     &GRANT_NOT_FOUND,
     &GRANT_FINISHED,
+    &GRANT_NOT_FINISHED,
 ];
 
 /// A collision is over soon.

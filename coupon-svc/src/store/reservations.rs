@@ -2,12 +2,14 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use diesel::sql_types::{Array, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use super::corrupt;
+use super::revocations::{Written, gone};
 use super::schema::{reservation, reservation_coupon};
+use crate::domain::coupon::Gone;
 use crate::domain::reservation::{Reservation, State};
 
 /// Adds a reservation. False: there is one of this id, which is not changed.
@@ -79,32 +81,37 @@ pub async fn hold(
     Ok(())
 }
 
-/// The coupons of a locked reservation are used once more.
-pub async fn use_up(connection: &mut AsyncPgConnection, reservation_id: Uuid) -> QueryResult<()> {
+/// The coupons of a locked reservation are used once more. Answers those that are REVOKED by it.
+pub async fn use_up(
+    connection: &mut AsyncPgConnection,
+    reservation_id: Uuid,
+) -> QueryResult<Vec<Gone>> {
     let coupons = let_go(connection, reservation_id, State::Used).await?;
-    diesel::sql_query(
+    let written: Vec<Written> = diesel::sql_query(
         "UPDATE coupon SET uses = uses + 1, \
-         state = CASE WHEN state = 'REVOKED' THEN state WHEN uses + 1 = uses_max THEN 'USED' ELSE 'AVAILABLE' END WHERE coupon_id = ANY($1)",
+         state = CASE WHEN uses + 1 = uses_max THEN 'USED' WHEN revoke_time IS NULL THEN 'AVAILABLE' ELSE 'REVOKED' END \
+         WHERE coupon_id = ANY($1) RETURNING coupon_id, campaign_id, account_id, state",
     )
     .bind::<Array<SqlUuid>, _>(coupons)
-    .execute(connection)
+    .load(connection)
     .await?;
-    Ok(())
+    Ok(gone(written))
 }
 
-/// The coupons of a locked reservation go back.
+/// The coupons of a locked reservation go back. Answers those that are REVOKED by it.
 pub async fn give_back(
     connection: &mut AsyncPgConnection,
     reservation_id: Uuid,
-) -> QueryResult<()> {
+) -> QueryResult<Vec<Gone>> {
     let coupons = let_go(connection, reservation_id, State::Released).await?;
-    diesel::sql_query(
-        "UPDATE coupon SET state = 'AVAILABLE' WHERE coupon_id = ANY($1) AND state = 'RESERVED'",
+    let written: Vec<Written> = diesel::sql_query(
+        "UPDATE coupon SET state = CASE WHEN revoke_time IS NULL THEN 'AVAILABLE' ELSE 'REVOKED' END \
+         WHERE coupon_id = ANY($1) AND state = 'RESERVED' RETURNING coupon_id, campaign_id, account_id, state",
     )
     .bind::<Array<SqlUuid>, _>(coupons)
-    .execute(connection)
+    .load(connection)
     .await?;
-    Ok(())
+    Ok(gone(written))
 }
 
 #[derive(QueryableByName)]
@@ -157,6 +164,9 @@ pub struct Returning {
     /// When it expires.
     #[diesel(sql_type = Timestamptz)]
     pub expire_time: DateTime<Utc>,
+    /// Whether it is REVOKED already: it had uses left.
+    #[diesel(sql_type = Bool)]
+    pub gone: bool,
 }
 
 /// Locks those of these coupons that a USED reservation has not given back yet, ascending.
@@ -166,7 +176,7 @@ pub async fn lock_used(
     coupons: &[Uuid],
 ) -> QueryResult<Vec<Returning>> {
     diesel::sql_query(
-        "SELECT c.coupon_id, c.expire_time FROM coupon c JOIN reservation_coupon r USING (coupon_id) WHERE r.reservation_id = $1 \
+        "SELECT c.coupon_id, c.expire_time, c.state = 'REVOKED' AS gone FROM coupon c JOIN reservation_coupon r USING (coupon_id) WHERE r.reservation_id = $1 \
          AND NOT r.restored AND r.coupon_id = ANY($2) ORDER BY c.coupon_id FOR NO KEY UPDATE OF c",
     )
     .bind::<SqlUuid, _>(reservation_id)
@@ -175,22 +185,24 @@ pub async fn lock_used(
     .await
 }
 
-/// Gives coupons of a USED reservation back, each until the time that goes with it. A coupon that another booking holds stays held.
+/// Gives coupons of a USED reservation back, each until the time that goes with it. A coupon that another booking holds stays held. Answers
+/// those that are REVOKED then.
 pub async fn restore(
     connection: &mut AsyncPgConnection,
     reservation_id: Uuid,
     coupons: &[Returning],
-) -> QueryResult<()> {
+) -> QueryResult<Vec<Gone>> {
     let ids: Vec<Uuid> = coupons.iter().map(|one| one.coupon_id).collect();
     let times: Vec<DateTime<Utc>> = coupons.iter().map(|one| one.expire_time).collect();
-    diesel::sql_query(
-        "UPDATE coupon c SET uses = c.uses - 1, state = CASE c.state WHEN 'USED' THEN 'AVAILABLE' ELSE c.state END, \
-         expire_time = d.expire_time FROM unnest($1::uuid[], $2::timestamptz[]) AS d(coupon_id, expire_time) \
-         WHERE c.coupon_id = d.coupon_id",
+    let written: Vec<Written> = diesel::sql_query(
+        "UPDATE coupon c SET uses = c.uses - 1, expire_time = d.expire_time, \
+         state = CASE WHEN c.state <> 'USED' THEN c.state WHEN c.revoke_time IS NULL THEN 'AVAILABLE' ELSE 'REVOKED' END \
+         FROM unnest($1::uuid[], $2::timestamptz[]) AS d(coupon_id, expire_time) \
+         WHERE c.coupon_id = d.coupon_id RETURNING c.coupon_id, c.campaign_id, c.account_id, c.state",
     )
     .bind::<Array<SqlUuid>, _>(&ids)
     .bind::<Array<Timestamptz>, _>(times)
-    .execute(connection)
+    .load(connection)
     .await?;
     diesel::sql_query(
         "UPDATE reservation_coupon SET restored = true WHERE reservation_id = $1 AND coupon_id = ANY($2)",
@@ -208,7 +220,7 @@ pub async fn restore(
     if left == 0 {
         turn(connection, reservation_id, State::Restored).await?;
     }
-    Ok(())
+    Ok(gone(written))
 }
 
 /// The oldest reservation that nobody ended, and how many were made before `then`.

@@ -43,6 +43,7 @@ diesel::table! {
         expire_time -> Timestamptz,
         uses_max -> SmallInt,
         uses -> SmallInt,
+        revoke_time -> Nullable<Timestamptz>,
     }
 }
 

@@ -12,25 +12,25 @@ use uuid::Uuid;
 
 use crate::service::{Home, Instance, detail, fields, reason, settings, until};
 
-type By = (Uuid, Role);
+pub(crate) type By = (Uuid, Role);
 
-fn admin() -> By {
+pub(crate) fn admin() -> By {
     (mesh::id::new(), Role::Admin)
 }
 
 /// Ten percent off, for whoever is named.
-fn to_grant(stock: i64) -> pb::CampaignSettings {
+pub(crate) fn to_grant(stock: i64) -> pb::CampaignSettings {
     pb::CampaignSettings {
         issue: pb::IssueMode::Grant.into(),
         ..settings(stock)
     }
 }
 
-fn people(count: usize) -> Vec<String> {
+pub(crate) fn people(count: usize) -> Vec<String> {
     (0..count).map(|_| mesh::id::new().to_string()).collect()
 }
 
-async fn grant(
+pub(crate) async fn grant(
     instance: &Instance,
     home: &Home,
     by: By,
@@ -61,7 +61,7 @@ async fn get(
     Ok(answer.into_inner().grant.unwrap())
 }
 
-async fn cancel(
+pub(crate) async fn cancel(
     instance: &Instance,
     home: &Home,
     by: By,
@@ -76,7 +76,7 @@ async fn cancel(
     Ok(answer.into_inner().grant.unwrap())
 }
 
-async fn done(instance: &Instance, home: &Home, grant_id: &str) -> pb::Grant {
+pub(crate) async fn done(instance: &Instance, home: &Home, grant_id: &str) -> pb::Grant {
     until("the grant is done", async || {
         let grant = get(instance, home, admin(), grant_id).await.unwrap();
         (grant.state() == pb::GrantState::Done).then_some(grant)
@@ -85,7 +85,7 @@ async fn done(instance: &Instance, home: &Home, grant_id: &str) -> pb::Grant {
 }
 
 /// Everybody of a grant who got this, page by page.
-async fn recipients(
+pub(crate) async fn recipients(
     instance: &Instance,
     home: &Home,
     grant_id: &str,

@@ -11,6 +11,7 @@ mod grants;
 mod quotes;
 mod refusals;
 mod reservations;
+mod revocations;
 mod schema;
 mod service;
 mod sold_out;

@@ -21,31 +21,31 @@ use crate::service::{Home, Instance, fields, reason, settings};
 
 /// What is ordered of a reservation, as bookings call it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Call {
+pub(crate) enum Call {
     Reserve,
     Commit,
     Release,
     Restore,
 }
 
-const CALLS: [Call; 4] = [Call::Reserve, Call::Commit, Call::Release, Call::Restore];
+pub(crate) const CALLS: [Call; 4] = [Call::Reserve, Call::Commit, Call::Release, Call::Restore];
 
 /// Why a call or a command was refused.
 #[derive(Debug)]
-enum Refused {
+pub(crate) enum Refused {
     Call(Status),
     Command(Refusal),
 }
 
 impl Refused {
-    fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         match self {
             Self::Call(status) => reason(status),
             Self::Command(refusal) => format!("{refusal:?}"),
         }
     }
 
-    fn status(&self) -> &Status {
+    pub(crate) fn status(&self) -> &Status {
         match self {
             Self::Call(status) => status,
             Self::Command(refusal) => panic!("{refusal}"),
@@ -54,7 +54,7 @@ impl Refused {
 }
 
 /// Reserves by a call; the rest as the consumer of commands does it, in a transaction.
-async fn call(
+pub(crate) async fn call(
     instance: &Instance,
     home: &Home,
     call: Call,
@@ -92,7 +92,7 @@ async fn call(
 }
 
 /// A coupon of `account_id` that can be used for `uses` bookings.
-async fn coupon(instance: &Instance, home: &Home, account_id: Uuid, uses: u32) -> Uuid {
+pub(crate) async fn coupon(instance: &Instance, home: &Home, account_id: Uuid, uses: u32) -> Uuid {
     let settings = pb::CampaignSettings {
         uses_per_coupon: uses,
         ..settings(5)
@@ -102,7 +102,12 @@ async fn coupon(instance: &Instance, home: &Home, account_id: Uuid, uses: u32) -
     claimed.await.unwrap().coupon_id.parse().unwrap()
 }
 
-async fn state(instance: &Instance, home: &Home, owner: Uuid, coupon_id: Uuid) -> pb::CouponState {
+pub(crate) async fn state(
+    instance: &Instance,
+    home: &Home,
+    owner: Uuid,
+    coupon_id: Uuid,
+) -> pb::CouponState {
     let request = pb::GetCouponRequest {
         coupon_id: coupon_id.to_string(),
     };
@@ -112,7 +117,7 @@ async fn state(instance: &Instance, home: &Home, owner: Uuid, coupon_id: Uuid) -
 }
 
 /// Why coupons cannot be used, as it was told.
-fn unusable(status: &Status) -> Vec<String> {
+pub(crate) fn unusable(status: &Status) -> Vec<String> {
     let details = status.get_error_details();
     let failures = details.precondition_failure().unwrap().violations.clone();
     failures.into_iter().map(|one| one.r#type).collect()
@@ -150,7 +155,7 @@ async fn one_booking_of_sixteen_gets_the_coupon() {
 }
 
 /// Calls that lead to each state of a reservation.
-const WAYS: [&[Call]; 5] = [
+pub(crate) const WAYS: [&[Call]; 5] = [
     &[],
     &[Call::Reserve],
     &[Call::Reserve, Call::Commit],
@@ -306,12 +311,13 @@ async fn what_comes_back_late_can_be_used_for_a_week_and_what_is_left_stays_used
 }
 
 /// What is wrong with reservations and coupons, as the tables tell it: nothing.
-const CONTRADICTIONS: &str = "
+pub(crate) const CONTRADICTIONS: &str = "
     SELECT count(*) AS n FROM coupon c
     LEFT JOIN LATERAL (SELECT count(*) FILTER (WHERE r.held) AS held,
         count(*) FILTER (WHERE NOT r.held AND NOT r.restored AND v.state = 'USED') AS used
         FROM reservation_coupon r JOIN reservation v USING (reservation_id) WHERE r.coupon_id = c.coupon_id) t ON true
-    WHERE c.uses <> t.used OR (c.state = 'RESERVED') <> (t.held = 1) OR (c.state = 'USED') <> (c.uses = c.uses_max)";
+    WHERE c.uses <> t.used OR (c.state = 'RESERVED') <> (t.held = 1) OR (c.state <> 'REVOKED' AND (c.state = 'USED') <> (c.uses = c.uses_max))
+        OR (c.state = 'AVAILABLE' AND c.revoke_time IS NOT NULL) OR (c.state = 'REVOKED' AND c.revoke_time IS NULL)";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_comes_in_whatever_order_uses_and_holders_add_up() {

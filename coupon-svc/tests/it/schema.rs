@@ -83,6 +83,11 @@ const WALLS: &[(&str, &str)] = &[
     ("coupon_uses", "UPDATE coupon SET uses = 2"),
     ("coupon_used", "UPDATE coupon SET state = 'USED'"),
     ("coupon_used", "UPDATE coupon SET uses = 1"),
+    ("coupon_revoked", "UPDATE coupon SET state = 'REVOKED'"),
+    (
+        "coupon_revoked",
+        "UPDATE coupon SET state = 'AVAILABLE', revoke_time = now()",
+    ),
     (
         "reservation_coupon_restored",
         "UPDATE reservation_coupon SET restored = true",

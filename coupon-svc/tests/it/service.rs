@@ -30,6 +30,7 @@ use proto::usher::coupon::v1::claim_queue_service_client::ClaimQueueServiceClien
 use proto::usher::coupon::v1::code_service_client::CodeServiceClient;
 use proto::usher::coupon::v1::coupon_service_client::CouponServiceClient;
 use proto::usher::coupon::v1::grant_service_client::GrantServiceClient;
+use proto::usher::coupon::v1::issued_coupon_service_client::IssuedCouponServiceClient;
 use proto::usher::coupon::v1::reservation_service_client::ReservationServiceClient;
 use redis::Pipeline;
 use tokio_util::sync::CancellationToken;
@@ -73,6 +74,7 @@ pub(crate) struct Instance {
     pub(crate) reservations: ReservationServiceClient<Channel>,
     pub(crate) codes: CodeServiceClient<Channel>,
     pub(crate) grants: GrantServiceClient<Channel>,
+    pub(crate) issued: IssuedCouponServiceClient<Channel>,
     pub(crate) queue: ClaimQueueServiceClient<Channel>,
     shutdown: CancellationToken,
     ended: tokio::task::JoinHandle<Result<(), ServiceError>>,
@@ -153,6 +155,7 @@ impl Home {
             reservations: ReservationServiceClient::new(channel.clone()),
             codes: CodeServiceClient::new(channel.clone()),
             grants: GrantServiceClient::new(channel.clone()),
+            issued: IssuedCouponServiceClient::new(channel.clone()),
             queue: ClaimQueueServiceClient::new(channel),
             shutdown,
             ended,

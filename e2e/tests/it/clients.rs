@@ -94,6 +94,7 @@ const SERVICES: [(&str, &[&str], &str, &str); 4] = [
             "usher.coupon.v1.ClaimQueueService",
             "usher.coupon.v1.CouponService",
             "usher.coupon.v1.GrantService",
+            "usher.coupon.v1.IssuedCouponService",
         ],
         "usher.coupon.v1.CouponService/ListMyCoupons",
         "Ten percent",

@@ -4,8 +4,8 @@ use mesh::status::{REQUEST_ID_REUSED, REQUEST_IN_PROGRESS};
 use tonic::Status;
 
 use super::{
-    CAMPAIGN_NOT_FOUND, CAMPAIGN_NOT_OPEN, GRANT_FINISHED, GRANT_NOT_FOUND, RETRY_SOON, otherwise,
-    shut,
+    CAMPAIGN_NOT_FOUND, CAMPAIGN_NOT_OPEN, GRANT_FINISHED, GRANT_NOT_FINISHED, GRANT_NOT_FOUND,
+    RETRY_SOON, otherwise, shut,
 };
 use crate::app::grants;
 
@@ -22,6 +22,7 @@ pub(in crate::grpc) fn granting(error: grants::Error) -> Status {
             Refusal::Draft => CAMPAIGN_NOT_OPEN.refuse(text).into(),
             Refusal::Shut(cause) => shut(text, cause),
             Refusal::Finished(_) => GRANT_FINISHED.refuse(text).into(),
+            Refusal::Unfinished => GRANT_NOT_FINISHED.refuse(text).into(),
             Refusal::RequestIdReused => REQUEST_ID_REUSED.refuse(text).into(),
             Refusal::RequestInProgress => REQUEST_IN_PROGRESS
                 .refuse(text)

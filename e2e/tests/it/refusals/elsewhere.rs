@@ -135,6 +135,11 @@ const SHOWN: [(&str, &str, &str); 48] = [
         "GRANT_FINISHED",
     ),
     (
+        "GRANT_NOT_FINISHED",
+        "coupon-svc/tests/it/revocations.rs",
+        "GRANT_NOT_FINISHED",
+    ),
+    (
         "ROOM_CLOSED",
         "queue-svc/tests/it/operators.rs",
         "ROOM_CLOSED",
