@@ -5,6 +5,7 @@ pub mod codes;
 pub mod coupons;
 pub mod expiry;
 pub mod grants;
+pub mod issued;
 pub mod reservations;
 pub mod revocations;
 mod schema;

@@ -100,6 +100,37 @@ pub struct Gone {
     pub account_id: Uuid,
 }
 
+/// A booking that has a coupon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Reservation.
+    pub reservation_id: Uuid,
+    /// Booking.
+    pub booking_id: Uuid,
+}
+
+/// A coupon as operators see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Issued {
+    /// The coupon.
+    pub coupon: Coupon,
+    /// When it was ordered to take it back.
+    pub revoke_time: Option<DateTime<Utc>>,
+    /// Who holds it, or used it last.
+    pub holder: Option<Holder>,
+}
+
+/// Coupons that an operator asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Only of this campaign.
+    pub campaign_id: Option<Uuid>,
+    /// Only of this owner.
+    pub account_id: Option<Uuid>,
+    /// Only those that stand so.
+    pub state: Option<State>,
+}
+
 /// How many coupons of a campaign stand where.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {

@@ -2,6 +2,7 @@
 
 pub(super) mod code;
 pub(super) mod grant;
+pub(super) mod issued;
 pub(super) mod quote;
 mod terms;
 

@@ -1,15 +1,18 @@
 //! IssuedCouponService.
 
 use mesh::clock;
+use mesh::page::{List, SIZE_MAX};
 use mesh::pg::Database;
 use mesh::pg::idempotency::{Key, RequestHash};
 use mesh::status::{INVALID_REQUEST, Violations};
 use proto::usher::coupon::v1 as pb;
 use proto::usher::coupon::v1::issued_coupon_service_server::IssuedCouponService;
 use tonic::{Request, Response, Status};
+use uuid::Uuid;
 
 use super::campaign::operator;
 use super::{account, convert, status};
+use crate::app::reads;
 use crate::app::revocations::{self, COUPONS_MAX};
 
 /// Answers IssuedCouponService.
@@ -21,6 +24,42 @@ pub struct IssuedCouponApi {
 
 #[tonic::async_trait]
 impl IssuedCouponService for IssuedCouponApi {
+    async fn list_issued_coupons(
+        &self,
+        request: Request<pb::ListIssuedCouponsRequest>,
+    ) -> Result<Response<pb::ListIssuedCouponsResponse>, Status> {
+        let account = account(&request)?;
+        let body = request.get_ref();
+        let filter = pb::ListIssuedCouponsRequest {
+            page_size: 0,
+            page_token: String::new(),
+            ..body.clone()
+        };
+        let list = List::new("ListIssuedCoupons", &filter);
+        let mut wrong = Violations::new();
+        let page = list.page::<Uuid>(
+            body.page_size,
+            SIZE_MAX,
+            &body.page_token,
+            |field, remedy| {
+                wrong.add(field, remedy);
+            },
+        );
+        let asked = convert::issued::asked(&mut wrong, body);
+        let (asked, page) = wrong.finish(&INVALID_REQUEST, Some((asked, page)))?;
+        let listed = reads::issued(&self.database, operator(&account), asked, page).await;
+        let (listed, campaigns) = listed.map_err(status::managing)?;
+        let now = clock::now();
+        let coupons = listed.items.iter().filter_map(|issued| {
+            let campaign = campaigns.get(&issued.coupon.campaign_id)?;
+            Some(convert::issued::issued(issued, campaign, now))
+        });
+        Ok(Response::new(pb::ListIssuedCouponsResponse {
+            coupons: coupons.collect(),
+            next_page_token: list.token(listed.next.as_ref()),
+        }))
+    }
+
     async fn revoke_coupons(
         &self,
         request: Request<pb::RevokeCouponsRequest>,

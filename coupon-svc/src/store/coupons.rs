@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
+use diesel::dsl::sql;
+use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Integer, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -15,8 +17,8 @@ use crate::domain::coupon::{Counts, Coupon, Kept, State};
 
 #[derive(Debug, Queryable, QueryableByName, Selectable)]
 #[diesel(table_name = coupon)]
-struct Row {
-    coupon_id: Uuid,
+pub(super) struct Row {
+    pub(super) coupon_id: Uuid,
     campaign_id: Uuid,
     account_id: Uuid,
     state: String,
@@ -26,7 +28,7 @@ struct Row {
 }
 
 impl Row {
-    fn read(self) -> QueryResult<Coupon> {
+    pub(super) fn read(self) -> QueryResult<Coupon> {
         let kept = Kept::ALL.into_iter().find(|kept| kept.name() == self.state);
         Ok(Coupon {
             coupon_id: self.coupon_id,
@@ -176,6 +178,21 @@ pub async fn owners(
         .await
 }
 
+/// Whether a coupon stands so at `now`. States are written out, because an index is of some of them.
+pub(super) fn stands(
+    state: State,
+    now: DateTime<Utc>,
+) -> Box<dyn BoxableExpression<coupon::table, Pg, SqlType = Bool>> {
+    let available = || sql::<Bool>("coupon.state = 'AVAILABLE'");
+    match state {
+        State::Available => Box::new(available().and(coupon::expire_time.gt(now))),
+        State::Expired => Box::new(available().and(coupon::expire_time.le(now))),
+        State::Reserved => Box::new(sql::<Bool>("coupon.state = 'RESERVED'")),
+        State::Used => Box::new(sql::<Bool>("coupon.state = 'USED'")),
+        State::Revoked => Box::new(sql::<Bool>("coupon.state = 'REVOKED'")),
+    }
+}
+
 /// Coupons of an account, those that expire first at the head, behind `after`; with `state` those that stand so at `now`.
 pub async fn list(
     connection: &mut AsyncPgConnection,
@@ -197,17 +214,9 @@ pub async fn list(
             .and(coupon::coupon_id.gt(coupon_id)));
         query = query.filter(later);
     }
-    let is = |kept: Kept| coupon::state.eq(kept.name());
-    query = match state {
-        None => query,
-        Some(State::Available) => {
-            query.filter(is(Kept::Available).and(coupon::expire_time.gt(now)))
-        }
-        Some(State::Expired) => query.filter(is(Kept::Available).and(coupon::expire_time.le(now))),
-        Some(State::Reserved) => query.filter(is(Kept::Reserved)),
-        Some(State::Used) => query.filter(is(Kept::Used)),
-        Some(State::Revoked) => query.filter(is(Kept::Revoked)),
-    };
+    if let Some(state) = state {
+        query = query.filter(stands(state, now));
+    }
     let rows: Vec<Row> = query.load(connection).await?;
     rows.into_iter().map(Row::read).collect()
 }

@@ -102,6 +102,7 @@ diesel::table! {
 diesel::joinable!(code -> code_batch (batch_id));
 diesel::joinable!(code_redemption -> coupon (coupon_id));
 diesel::allow_tables_to_appear_in_same_query!(code_batch, code, code_redemption, coupon);
+diesel::allow_tables_to_appear_in_same_query!(campaign, coupon);
 
 diesel::table! {
     coupon_grant (grant_id) {

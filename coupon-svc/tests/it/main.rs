@@ -8,6 +8,7 @@ mod codes;
 mod expiry;
 mod gates;
 mod grants;
+mod issued;
 mod quotes;
 mod refusals;
 mod reservations;

@@ -179,6 +179,10 @@ async fn made_up_requests_get_no_fault_and_what_the_document_says() {
     for (name, id) in ids {
         known.push_str(&format!("\"path.{name}\" = \"{id}\"\n"));
     }
+    known.push_str(&format!(
+        "\"query.campaignId\" = \"{}\"\n",
+        coupon.at("/coupon/campaignId")
+    ));
     let maker = Maker::new(&known, bearer(&person));
     for (listener, config) in [
         (&mesh.rest, "known"),

@@ -1,0 +1,2 @@
+DROP INDEX reservation_coupon_coupon;
+DROP INDEX coupon_standing;
