@@ -44,6 +44,7 @@ use crate::grpc::issued::IssuedCouponApi;
 use crate::grpc::reservation::ReservationApi;
 use crate::guesses::{Guesses, LIMITS};
 use crate::store::MIGRATIONS;
+use crate::store::claim_batches::SWEEPS;
 
 /// Name among peers.
 pub const NAME: &str = "coupon-svc";
@@ -94,6 +95,7 @@ pub async fn serve_on(
     let database =
         Database::connect(&config.database_url, &DatabaseOptions::new(NAME), tasks).await?;
     database.keep_swept(config.timings.sweep);
+    database.keep_swept_of("sweep of claims", &SWEEPS, config.timings.sweep);
     database.keep_watched(&health, config.timings.gauges);
     let (outbox, consumers) = messages(&config, &database, &health, tasks)?;
     let commands = Commands {

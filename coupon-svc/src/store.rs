@@ -1,6 +1,7 @@
 //! Rows and the database: functions that take a connection, never the pool.
 
 pub mod campaigns;
+pub mod claim_batches;
 pub mod codes;
 pub mod coupons;
 pub mod expiry;

@@ -20,4 +20,5 @@ pub use database::{Database, DatabaseOptions};
 pub use diesel_async::AsyncPgConnection as Connection;
 pub use error::{ConnectError, DomainError, TxError, constraint};
 pub use migrate::{MigrateError, migrate};
+pub use sweep::Sweep;
 pub use transaction::{AsyncWork, clock_timestamp, now};

@@ -20,6 +20,9 @@ pub enum Refusal {
     /// No such campaign, or another seller's.
     #[error("there is no such campaign")]
     NoCampaign,
+    /// No such batch of claims, or somebody else's.
+    #[error("there is no such batch of claims")]
+    NoClaimBatch,
     /// Not in this state.
     #[error(transparent)]
     Refused(#[from] Refused),

@@ -16,7 +16,7 @@ use crate::app::claims::batch::QueuedClaim;
 /// Answers ClaimQueueService.
 #[derive(Clone, Debug)]
 pub struct ClaimQueueApi {
-    /// The use case.
+    /// The use cases.
     pub queue: ClaimQueue,
 }
 
@@ -48,6 +48,20 @@ impl ClaimQueueService for ClaimQueueApi {
         let batch_id = self.queue.accept(order).await;
         let batch_id = batch_id.map_err(status::managing)?.to_string();
         Ok(Response::new(pb::ClaimCouponsAsyncResponse { batch_id }))
+    }
+
+    async fn get_claim_batch(
+        &self,
+        request: Request<pb::GetClaimBatchRequest>,
+    ) -> Result<Response<pb::GetClaimBatchResponse>, Status> {
+        let account = account(&request)?;
+        let batch_id = convert::one_id("batch_id", &request.get_ref().batch_id)?;
+        let owner = (!account.is_admin()).then_some(account.account_id);
+        let batch = self.queue.get(owner, batch_id).await;
+        let batch = batch.map_err(status::managing)?;
+        Ok(Response::new(pb::GetClaimBatchResponse {
+            batch: Some(convert::claim_batch::batch(batch)),
+        }))
     }
 }
 

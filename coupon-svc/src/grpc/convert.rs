@@ -1,5 +1,6 @@
 //! Between the wire and the domain. Every violation of a request is told at once.
 
+pub(super) mod claim_batch;
 pub(super) mod code;
 pub(super) mod grant;
 pub(super) mod issued;

@@ -63,6 +63,12 @@ pub const CLAIM_UNDECIDED: Reason = Reason::new(
     Code::Unavailable,
     "it is not known yet whether this claim got a coupon; repeat it with the same request_id after RetryInfo",
 );
+/// No such batch.
+pub const CLAIM_BATCH_NOT_FOUND: Reason = Reason::new(
+    "CLAIM_BATCH_NOT_FOUND",
+    Code::NotFound,
+    "there is no such batch of claims, somebody else queued it, or it was queued more than 30 days ago",
+);
 /// No such coupon.
 pub const COUPON_NOT_FOUND: Reason = Reason::new(
     "COUPON_NOT_FOUND",
@@ -149,6 +155,7 @@ pub const REASONS: &[&Reason] = &[
     &COUPONS_SOLD_OUT,
     &ALREADY_CLAIMED,
     &CLAIM_UNDECIDED,
+    &CLAIM_BATCH_NOT_FOUND,
     &COUPON_NOT_FOUND,
     &COUPONS_NOT_USABLE,
     &RESERVATION_RELEASED,
@@ -220,6 +227,7 @@ pub(super) fn managing(error: manage::Error) -> Status {
         let text = refusal.to_string();
         match refusal {
             Refusal::NoCampaign => CAMPAIGN_NOT_FOUND.refuse(text).into(),
+            Refusal::NoClaimBatch => CLAIM_BATCH_NOT_FOUND.refuse(text).into(),
             Refusal::Refused(Refused::NotDraft) => CAMPAIGN_NOT_DRAFT.refuse(text).into(),
             Refusal::Refused(Refused::WindowOver) => CLAIM_WINDOW_OVER.refuse(text).into(),
             Refusal::PaidBySeller => {

@@ -99,6 +99,18 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    claim_batch (batch_id) {
+        batch_id -> Uuid,
+        campaign_id -> Uuid,
+        account_id -> Uuid,
+        request_hash -> Bytea,
+        queue_time -> Timestamptz,
+        decide_time -> Nullable<Timestamptz>,
+        decided -> Nullable<Bytea>,
+    }
+}
+
 diesel::joinable!(code -> code_batch (batch_id));
 diesel::joinable!(code_redemption -> coupon (coupon_id));
 diesel::allow_tables_to_appear_in_same_query!(code_batch, code, code_redemption, coupon);

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
+use diesel_async::SimpleAsyncConnection;
 use futures_util::future::{join, join_all};
 use mesh::clock::to_timestamp;
 use mesh::identity::Role;
@@ -296,5 +297,145 @@ async fn a_repeated_order_is_one_batch_and_every_violation_is_told_at_once() {
         };
         assert_eq!(fields(&ask(many).await.unwrap_err()), ["claims"]);
     }
+    instance.stop().await;
+}
+
+async fn batch(
+    instance: &Instance,
+    home: &Home,
+    (account_id, role): (Uuid, Role),
+    batch_id: &str,
+) -> Result<pb::ClaimBatch, Status> {
+    let request = pb::GetClaimBatchRequest {
+        batch_id: batch_id.to_owned(),
+    };
+    let request = home.by(account_id, role, request);
+    let answer = instance.queue.clone().get_claim_batch(request).await?;
+    Ok(answer.into_inner().batch.unwrap())
+}
+
+/// A seller, and a campaign of theirs that is open.
+async fn of_a_seller(instance: &Instance, home: &Home) -> ((Uuid, Role), Uuid) {
+    let seller = (mesh::id::new(), Role::Seller);
+    let campaign = instance.create(home, seller, settings(1)).await.unwrap();
+    let id = campaign.campaign_id;
+    instance.open(home, seller, &id).await.unwrap();
+    (seller, id.parse().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_is_queued_until_it_is_decided_and_then_tells_what_the_event_does() {
+    let home = home().await;
+    let instance = home.start().await;
+    let (seller, campaign_id) = of_a_seller(&instance, &home).await;
+    // Claims wait for whoever has the stock.
+    let mut busy = home.connection().await;
+    let hold = "BEGIN; SELECT FROM campaign_stock FOR UPDATE";
+    busy.batch_execute(hold).await.unwrap();
+    let people = [person(), person()];
+    let queued = queue(&instance, &home, seller, campaign_id, &people).await;
+    let batch_id = queued.unwrap();
+    let waiting = batch(&instance, &home, seller, &batch_id).await.unwrap();
+    assert_eq!(waiting.state(), pb::ClaimBatchState::Queued);
+    assert_eq!((waiting.claims.len(), waiting.decide_time), (0, None));
+    busy.batch_execute("ROLLBACK").await.unwrap();
+    let told = outcomes(&home, &batch_id).await;
+    let event = decided(&home).await.remove(&batch_id).unwrap().remove(0);
+    let batch = batch(&instance, &home, seller, &batch_id).await.unwrap();
+    assert_eq!(batch.state(), pb::ClaimBatchState::Decided);
+    assert_eq!(batch.campaign_id, campaign_id.to_string());
+    assert_eq!(batch.queue_time, waiting.queue_time);
+    assert_eq!(batch.decide_time, event.decide_time);
+    for (claim, (account_id, request_id)) in batch.claims.iter().zip(&people) {
+        let named = (claim.account_id.clone(), claim.request_id.clone());
+        assert_eq!(named, (account_id.to_string(), request_id.to_string()));
+    }
+    let Outcome::CouponId(coupon_id) = told[0].clone() else {
+        panic!("{told:?}");
+    };
+    let sold_out = pb::ClaimRefusal::SoldOut.into();
+    let expected = [
+        Some(pb::decided_claim::Outcome::CouponId(coupon_id)),
+        Some(pb::decided_claim::Outcome::Refusal(sold_out)),
+    ];
+    let claims = batch.claims.into_iter();
+    let became: Vec<_> = claims.map(|one| one.outcome).collect();
+    assert_eq!(became, expected);
+    instance.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_queued_a_batch_can_ask_for_it_for_thirty_days_and_nobody_else_can() {
+    let home = home().await;
+    let instance = home.start().await;
+    let (seller, campaign_id) = of_a_seller(&instance, &home).await;
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let queued = queue(&instance, &home, seller, campaign_id, &[person()]).await;
+        ids.push(queued.unwrap());
+    }
+    let (old, young) = (&ids[0], &ids[1]);
+    outcomes(&home, old).await;
+    let admin = (mesh::id::new(), Role::Admin);
+    let mine = batch(&instance, &home, seller, old).await.unwrap();
+    let same = batch(&instance, &home, admin, old).await.unwrap();
+    assert_eq!(same, mine);
+    let unknown = mesh::id::new().to_string();
+    let stranger = (mesh::id::new(), Role::Seller);
+    for (by, batch_id) in [(stranger, old), (seller, &unknown)] {
+        let refused = batch(&instance, &home, by, batch_id).await;
+        assert_eq!(reason(&refused.unwrap_err()), "CLAIM_BATCH_NOT_FOUND");
+    }
+    let refused = batch(&instance, &home, seller, "x").await;
+    assert_eq!(fields(&refused.unwrap_err()), ["batch_id"]);
+    for (days, batch_id) in [(29, young), (31, old)] {
+        home.sql(&format!(
+            "UPDATE claim_batch SET queue_time = now() - interval '{days} days' WHERE batch_id = '{batch_id}'"
+        ))
+        .await;
+    }
+    let gone = until("the old one is gone", async || {
+        let gone = batch(&instance, &home, seller, old).await;
+        gone.err().map(|status| reason(&status))
+    })
+    .await;
+    assert_eq!(gone, "CLAIM_BATCH_NOT_FOUND");
+    batch(&instance, &home, seller, young).await.unwrap();
+    instance.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_that_is_repeated_when_its_request_is_forgotten_is_the_same_batch() {
+    let home = home().await;
+    let instance = home.start().await;
+    let campaign_id = instance.campaign(&home, settings(5)).await;
+    let admin = mesh::id::new();
+    let (account, request) = person();
+    let order = |account_id: Uuid| pb::ClaimCouponsAsyncRequest {
+        request_id: request.to_string(),
+        campaign_id: campaign_id.to_string(),
+        claims: vec![pb::AccountClaim {
+            request_id: request.to_string(),
+            account_id: account_id.to_string(),
+        }],
+    };
+    let ask = async |by: Uuid, order: pb::ClaimCouponsAsyncRequest| {
+        let order = home.by(by, Role::Admin, order);
+        let accepted = instance.queue.clone().claim_coupons_async(order).await;
+        accepted.map(|accepted| accepted.into_inner().batch_id)
+    };
+    let first = ask(admin, order(account)).await.unwrap();
+    home.sql("DELETE FROM idempotency").await;
+    assert_eq!(ask(admin, order(account)).await.unwrap(), first);
+    home.sql("DELETE FROM idempotency").await;
+    let reused = ask(admin, order(mesh::id::new())).await;
+    assert_eq!(reason(&reused.unwrap_err()), "REQUEST_ID_REUSED");
+    let another = ask(mesh::id::new(), order(account)).await.unwrap();
+    assert_ne!(
+        another, first,
+        "the same id of somebody else is another one"
+    );
+    outcomes(&home, &another).await;
+    assert_eq!(home.sent::<ClaimCouponsCommand>().await.len(), 2);
     instance.stop().await;
 }

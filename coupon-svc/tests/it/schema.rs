@@ -9,7 +9,7 @@ use mesh::pg::testing::TestDatabase;
 use mesh::pg::{Connection, constraint, migrate};
 
 /// Every table of the service.
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 11] = [
     "campaign",
     "campaign_stock",
     "coupon",
@@ -18,6 +18,7 @@ const TABLES: [&str; 10] = [
     "code_batch",
     "code",
     "code_redemption",
+    "claim_batch",
     "coupon_grant",
     "grant_recipient",
 ];
@@ -33,6 +34,7 @@ const WORLD: &str = "
     INSERT INTO code_batch VALUES (id(1), id(1), sha256('s'), 2, 1, 1, '2026-01-01Z');
     INSERT INTO code VALUES (sha256('c'), id(1), 1, 1);
     INSERT INTO code_redemption VALUES (id(7), id(1), sha256('c'), id(1));
+    INSERT INTO claim_batch VALUES (id(1), id(1), id(7), sha256('r'), '2026-01-01Z');
     INSERT INTO coupon_grant (grant_id, campaign_id, total, granted, create_time) VALUES (id(1), id(1), 2, 1, '2026-01-01Z');
     INSERT INTO grant_recipient VALUES (id(1), 1, id(7), 'GRANTED', id(1)), (id(1), 2, id(8), 'PENDING', NULL);
 ";
@@ -139,6 +141,18 @@ const WALLS: &[(&str, &str)] = &[
     (
         "code_redemption_coupon_fkey",
         "UPDATE code_redemption SET coupon_id = id(2)",
+    ),
+    (
+        "claim_batch_campaign_fkey",
+        "UPDATE claim_batch SET campaign_id = id(2)",
+    ),
+    (
+        "claim_batch_hash",
+        "UPDATE claim_batch SET request_hash = 'r'",
+    ),
+    (
+        "claim_batch_decided",
+        "UPDATE claim_batch SET decided = 'd'",
     ),
     (
         "coupon_grant_campaign_fkey",

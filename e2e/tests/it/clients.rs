@@ -162,6 +162,7 @@ async fn made_up_requests_get_no_fault_and_what_the_document_says() {
     let coupon = claimed(&mesh, &person, &person).await;
     let granted = granted(&mesh, &person).await;
     let ids = [
+        ("batch_id", queued(&mesh, &person).await.at("/batchId")),
         ("grant_id", granted.at("/grant/grantId")),
         ("campaign_id", coupon.at("/coupon/campaignId")),
         ("coupon_id", coupon.at("/coupon/couponId")),
@@ -241,6 +242,17 @@ async fn granted(mesh: &RealMesh, seller: &Person) -> Answer {
         .key(id::new());
     mesh.ask(&grant.json(&json!({"accountIds": [seller.account_id.to_string()]})))
         .await
+}
+
+/// Claims that `seller` queued, of themselves.
+async fn queued(mesh: &RealMesh, seller: &Person) -> Answer {
+    let campaign = campaign(mesh, seller, "ISSUE_MODE_CLAIM").await;
+    let claims =
+        json!([{"requestId": id::new().to_string(), "accountId": seller.account_id.to_string()}]);
+    let queue = Call::post(format!("{campaign}:claimAsync"))
+        .by(seller)
+        .key(id::new());
+    mesh.ask(&queue.json(&json!({"claims": claims}))).await
 }
 
 /// A coupon of a campaign of `seller`, that `buyer` claimed.

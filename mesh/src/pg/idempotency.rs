@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::schema::idempotency;
+use crate::id;
 
 /// `request_id` is field 1 of every request that changes something.
 const REQUEST_ID_FIELD: u32 = 1;
@@ -30,6 +31,15 @@ pub struct Key {
     pub method: &'static str,
     /// Id chosen by the caller.
     pub request_id: Uuid,
+}
+
+impl Key {
+    /// The id that follows from it, for a resource that the request makes: also when the request is not remembered any more.
+    #[must_use]
+    pub fn derived(&self) -> Uuid {
+        let name = [self.request_id.as_bytes(), self.method.as_bytes()].concat();
+        id::derive(self.account_id, name)
+    }
 }
 
 /// SHA-256 of a request without its request_id.

@@ -16,8 +16,12 @@ const BATCH: i64 = 1000;
 /// Statements in one round; what is left waits for the next one.
 const BATCHES_MAX: usize = 100;
 
-/// What is removed, and how. `now()` and not the wall clock: the planner uses an index only for a time that stands still.
-const SWEEPS: [(&str, &str); 2] = [
+/// A table and the statement that removes rows past their time from it, `$1` of them at most. `now()` and not the wall clock: the planner uses
+/// an index only for a time that stands still.
+pub type Sweep = (&'static str, &'static str);
+
+/// What is removed of every service.
+const SWEEPS: [Sweep; 2] = [
     // 14 days: longer than any message is tried again. What is tried again or laid aside is remembered as long as it is there.
     (
         "inbox",
@@ -37,16 +41,21 @@ const SWEEPS: [(&str, &str); 2] = [
 impl Database {
     /// Removes inbox rows after 14 days and idempotency rows after 24 hours, every `period`, as long as the process lives.
     pub fn keep_swept(&self, period: Duration) {
+        self.keep_swept_of("sweep", &SWEEPS, period);
+    }
+
+    /// The same for tables of a service, in task `name`.
+    pub fn keep_swept_of(&self, name: &'static str, sweeps: &'static [Sweep], period: Duration) {
         let database = self.background();
-        self.tasks.keep_running("sweep", move |stop| {
+        self.tasks.keep_running(name, move |stop| {
             let database = database.clone();
-            async move { database.sweep_rounds(period, stop).await }
+            async move { database.sweep_rounds(sweeps, period, stop).await }
         });
     }
 
-    async fn sweep_rounds(&self, period: Duration, stop: CancellationToken) {
+    async fn sweep_rounds(&self, sweeps: &[Sweep], period: Duration, stop: CancellationToken) {
         while !stop.is_cancelled() {
-            for (table, delete) in SWEEPS {
+            for &(table, delete) in sweeps {
                 if let Err(error) = self.sweep(table, delete, &stop).await {
                     let text = chain(&error);
                     warn!(table, error = text, "{table} was not swept: {text}");

@@ -3,6 +3,7 @@
 use mesh::clock::to_timestamp;
 use mesh::pg::{self, Connection, TxError};
 use mesh::{outbox, random};
+use prost::Message;
 use proto::usher::coupon::events::v1::claim_result::Outcome;
 use proto::usher::coupon::events::v1::{ClaimRefusal, ClaimResult, CouponClaimsDecided};
 use uuid::Uuid;
@@ -12,6 +13,7 @@ use super::coupon_of;
 use crate::app::desk::Desk;
 use crate::domain::campaign::{Campaign, Shut};
 use crate::gate::{Became, Claimant};
+use crate::store;
 use crate::store::coupons::Wish;
 use crate::store::stock::SHARDS;
 
@@ -90,13 +92,16 @@ pub async fn decide<E>(
         .copied()
         .zip(rulings.into_iter().flatten())
         .collect();
+    let now = pg::now(connection).await?;
     let decided = CouponClaimsDecided {
         batch_id: batch_id.to_string(),
         campaign_id: campaign_id.to_string(),
         results: ruled.iter().map(result).collect(),
-        decide_time: Some(to_timestamp(pg::now(connection).await?)),
+        decide_time: Some(to_timestamp(now)),
     };
     outbox::append(connection, &decided, batch_id).await?;
+    let kept = decided.encode_to_vec();
+    store::claim_batches::decide(connection, batch_id, now, &kept).await?;
     let issued = ruled.into_iter().filter_map(|(_, ruling)| match ruling {
         Ruling::Issued(coupon) => Some((coupon.account_id, coupon.coupon_id)),
         _ => None,

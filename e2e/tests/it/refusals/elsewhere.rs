@@ -10,7 +10,7 @@ use super::scene::Scene;
 use crate::real::RealMesh;
 
 /// A reason, the test that shows it, and what stands there.
-const SHOWN: [(&str, &str, &str); 48] = [
+const SHOWN: [(&str, &str, &str); 49] = [
     (
         "REQUEST_IN_PROGRESS",
         "booking-svc/tests/it/catalogue/venue.rs",
@@ -93,6 +93,11 @@ const SHOWN: [(&str, &str, &str); 48] = [
         "COUPONS_NOT_USABLE",
         "coupon-svc/tests/it/quotes.rs",
         "COUPONS_NOT_USABLE",
+    ),
+    (
+        "CLAIM_BATCH_NOT_FOUND",
+        "coupon-svc/tests/it/batches.rs",
+        "CLAIM_BATCH_NOT_FOUND",
     ),
     (
         "COUPON_NOT_FOUND",
