@@ -124,8 +124,17 @@ impl Codes {
                     return batch.ok_or_else(|| Refusal::NoBatch.into());
                 }
             };
+            let request_key = key.derived();
+            // Requests are remembered for a day; the codes of an order stay the same after that.
+            if let Some((batch, asked)) = store::codes::ordered(connection, request_key).await? {
+                if asked != hash.0 {
+                    return Err(Refusal::RequestIdReused.into());
+                }
+                first.record(connection, batch.batch_id).await?;
+                return Ok(batch);
+            }
             let mut batch = checked(connection, operator, &wish).await?;
-            store::codes::insert(connection, &batch).await?;
+            store::codes::insert(connection, &batch, (request_key, &hash.0)).await?;
             if let Some(hash) = text {
                 if store::codes::add(connection, &batch, 1, vec![hash]).await? == 0 {
                     return Err(Refusal::TextTaken.into());

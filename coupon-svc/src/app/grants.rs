@@ -92,7 +92,8 @@ impl Grants {
             };
             let grant = match &wish {
                 Wish::Grant(campaign_id, accounts) => {
-                    order(connection, operator, *campaign_id, accounts).await?
+                    let request = (key.derived(), hash);
+                    order(connection, operator, *campaign_id, accounts, request).await?
                 }
                 Wish::Cancel(grant_id) => cancel(connection, operator, *grant_id).await?,
             };
@@ -179,7 +180,15 @@ async fn order(
     operator: Operator,
     campaign_id: Uuid,
     accounts: &[Uuid],
+    (request_key, hash): (Uuid, RequestHash),
 ) -> Result<Grant, Error> {
+    // Requests are remembered for a day; nobody is to get two coupons for one order after that.
+    if let Some((grant, asked)) = store::grants::ordered(connection, request_key).await? {
+        if asked != hash.0 {
+            return Err(Refusal::RequestIdReused.into());
+        }
+        return Ok(grant);
+    }
     let campaign = store::campaigns::find(connection, campaign_id, false).await?;
     let campaign = campaign.filter(|campaign: &Campaign| operator.may(campaign));
     let campaign = campaign.ok_or(Refusal::NoCampaign)?;
@@ -203,7 +212,7 @@ async fn order(
         create_time: now,
         finish_time: None,
     };
-    store::grants::insert(connection, &grant, accounts).await?;
+    store::grants::insert(connection, &grant, accounts, (request_key, &hash.0)).await?;
     Ok(grant)
 }
 

@@ -43,8 +43,12 @@ impl Row {
     }
 }
 
-/// Adds a batch whose codes are not there yet.
-pub async fn insert(connection: &mut AsyncPgConnection, new: &Batch) -> QueryResult<()> {
+/// Adds a batch whose codes are not there yet, and the request that ordered it.
+pub async fn insert(
+    connection: &mut AsyncPgConnection,
+    new: &Batch,
+    (request_key, request_hash): (Uuid, &[u8]),
+) -> QueryResult<()> {
     let row = Row {
         batch_id: new.batch_id,
         campaign_id: new.campaign_id,
@@ -56,10 +60,29 @@ pub async fn insert(connection: &mut AsyncPgConnection, new: &Batch) -> QueryRes
         revoke_time: new.revoke_time,
     };
     diesel::insert_into(code_batch::table)
-        .values(row)
+        .values((
+            row,
+            code_batch::request_key.eq(request_key),
+            code_batch::request_hash.eq(request_hash),
+        ))
         .execute(connection)
         .await?;
     Ok(())
+}
+
+/// The batch that a request ordered, and what it asked.
+pub async fn ordered(
+    connection: &mut AsyncPgConnection,
+    request_key: Uuid,
+) -> QueryResult<Option<(Batch, Vec<u8>)>> {
+    let row: Option<(Row, Option<Vec<u8>>)> = code_batch::table
+        .filter(code_batch::request_key.eq(request_key))
+        .select((Row::as_select(), code_batch::request_hash))
+        .first(connection)
+        .await
+        .optional()?;
+    row.map(|(row, hash)| Ok((row.read()?, hash.unwrap_or_default())))
+        .transpose()
 }
 
 /// A batch; with `lock` nobody else changes it until the transaction ends.

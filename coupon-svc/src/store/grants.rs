@@ -87,14 +87,19 @@ impl RecipientRow {
     }
 }
 
-/// Adds a grant and its accounts, in their order.
+/// Adds a grant and its accounts, in their order, and the request that ordered it.
 pub async fn insert(
     connection: &mut AsyncPgConnection,
     new: &Grant,
     accounts: &[Uuid],
+    (request_key, request_hash): (Uuid, &[u8]),
 ) -> QueryResult<()> {
     diesel::insert_into(coupon_grant::table)
-        .values(Row::of(new)?)
+        .values((
+            Row::of(new)?,
+            coupon_grant::request_key.eq(request_key),
+            coupon_grant::request_hash.eq(request_hash),
+        ))
         .execute(connection)
         .await?;
     diesel::sql_query(
@@ -105,6 +110,21 @@ pub async fn insert(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// The grant that a request ordered, and what it asked.
+pub async fn ordered(
+    connection: &mut AsyncPgConnection,
+    request_key: Uuid,
+) -> QueryResult<Option<(Grant, Vec<u8>)>> {
+    let row: Option<(Row, Option<Vec<u8>>)> = coupon_grant::table
+        .filter(coupon_grant::request_key.eq(request_key))
+        .select((Row::as_select(), coupon_grant::request_hash))
+        .first(connection)
+        .await
+        .optional()?;
+    row.map(|(row, hash)| Ok((row.read()?, hash.unwrap_or_default())))
+        .transpose()
 }
 
 /// A grant; with `lock` nobody else changes it until the transaction ends.

@@ -77,6 +77,8 @@ diesel::table! {
         stored -> Integer,
         create_time -> Timestamptz,
         revoke_time -> Nullable<Timestamptz>,
+        request_key -> Nullable<Uuid>,
+        request_hash -> Nullable<Bytea>,
     }
 }
 
@@ -128,6 +130,8 @@ diesel::table! {
         too_late -> Integer,
         create_time -> Timestamptz,
         finish_time -> Nullable<Timestamptz>,
+        request_key -> Nullable<Uuid>,
+        request_hash -> Nullable<Bytea>,
     }
 }
 

@@ -121,6 +121,17 @@ async fn the_same_request_streams_the_same_codes_and_each_gives_one_coupon() {
     let codes = generate(&instance, &home, seller, &request).await.unwrap();
     let again = generate(&instance, &home, seller, &request).await.unwrap();
     assert_eq!(codes, again);
+    // Also when the request is not remembered any more.
+    home.sql("DELETE FROM idempotency").await;
+    let other = wanted(campaign_id, 2_499);
+    let other = pb::GenerateCodesRequest {
+        request_id: request.request_id.clone(),
+        ..other
+    };
+    let reused = generate(&instance, &home, seller, &other).await;
+    assert_eq!(reason(&reused.unwrap_err()), "REQUEST_ID_REUSED");
+    let later = generate(&instance, &home, seller, &request).await.unwrap();
+    assert_eq!(codes, later);
     assert_eq!(codes.iter().collect::<BTreeSet<_>>().len(), 2_500);
     assert_eq!(home.number("SELECT count(*) AS n FROM code").await, 2_500);
     let (person, request_id) = (mesh::id::new(), mesh::id::new());

@@ -385,3 +385,48 @@ async fn what_cannot_be_granted_is_refused() {
     assert_eq!(reason(&refused.unwrap_err()), "CAMPAIGN_NOT_FOUND");
     instance.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_that_is_repeated_when_its_request_is_forgotten_is_the_same_grant() {
+    let home = Home::new().await;
+    let instance = home.start().await;
+    let settings = pb::CampaignSettings {
+        per_account_max: 2,
+        ..to_grant(-1)
+    };
+    let campaign_id = instance.campaign(&home, settings).await.to_string();
+    let (by, named) = (admin(), people(3));
+    let request = pb::GrantCouponsRequest {
+        request_id: mesh::id::new().to_string(),
+        campaign_id,
+        account_ids: named,
+    };
+    let ask = async |by: By, request: pb::GrantCouponsRequest| {
+        let request = home.by(by.0, by.1, request);
+        let answer = instance.grants.clone().grant_coupons(request).await;
+        answer.map(|answer| answer.into_inner().grant.unwrap())
+    };
+    let first = ask(by, request.clone()).await.unwrap();
+    let first = done(&instance, &home, &first.grant_id).await;
+    for _ in 0..2 {
+        home.sql("DELETE FROM idempotency").await;
+        assert_eq!(ask(by, request.clone()).await.unwrap(), first);
+    }
+    home.sql("DELETE FROM idempotency").await;
+    let other = pb::GrantCouponsRequest {
+        account_ids: people(3),
+        ..request.clone()
+    };
+    let reused = ask(by, other).await;
+    assert_eq!(reason(&reused.unwrap_err()), "REQUEST_ID_REUSED");
+    assert_eq!(home.number("SELECT count(*) AS n FROM coupon").await, 3);
+    // What is found by is what holds it: without the key the same order gives everybody another one.
+    home.sql(
+        "DELETE FROM idempotency; UPDATE coupon_grant SET request_key = NULL, request_hash = NULL",
+    )
+    .await;
+    let second = ask(by, request).await.unwrap();
+    done(&instance, &home, &second.grant_id).await;
+    assert_eq!(home.number("SELECT count(*) AS n FROM coupon").await, 6);
+    instance.stop().await;
+}

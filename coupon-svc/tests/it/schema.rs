@@ -36,6 +36,7 @@ const WORLD: &str = "
     INSERT INTO code_redemption VALUES (id(7), id(1), sha256('c'), id(1));
     INSERT INTO claim_batch VALUES (id(1), id(1), id(7), sha256('r'), '2026-01-01Z');
     INSERT INTO coupon_grant (grant_id, campaign_id, total, granted, create_time) VALUES (id(1), id(1), 2, 1, '2026-01-01Z');
+    UPDATE code_batch SET request_key = id(1), request_hash = 'h'; UPDATE coupon_grant SET request_key = id(1), request_hash = 'h';
     INSERT INTO grant_recipient VALUES (id(1), 1, id(7), 'GRANTED', id(1)), (id(1), 2, id(8), 'PENDING', NULL);
 ";
 /// (the wall, a write that runs against it).
@@ -123,6 +124,14 @@ const WALLS: &[(&str, &str)] = &[
     ("code_batch_codes", "UPDATE code_batch SET codes = 100001"),
     ("code_batch_uses", "UPDATE code_batch SET uses_max = 0"),
     ("code_batch_stored", "UPDATE code_batch SET stored = 3"),
+    (
+        "code_batch_request",
+        "INSERT INTO code_batch SELECT id(2), campaign_id, seed, codes, uses_max, stored, create_time, revoke_time, request_key, request_hash FROM code_batch",
+    ),
+    (
+        "code_batch_request_hash",
+        "UPDATE code_batch SET request_hash = NULL",
+    ),
     ("code_batch_fkey", "UPDATE code SET batch_id = id(2)"),
     ("code_hash_size", "INSERT INTO code VALUES ('c', id(1), 1)"),
     ("code_uses", "UPDATE code SET uses = 2"),
@@ -181,6 +190,14 @@ const WALLS: &[(&str, &str)] = &[
     (
         "coupon_grant_finish",
         "UPDATE coupon_grant SET finish_time = now()",
+    ),
+    (
+        "coupon_grant_request",
+        "INSERT INTO coupon_grant (grant_id, campaign_id, total, create_time, request_key, request_hash) SELECT id(2), campaign_id, total, create_time, request_key, request_hash FROM coupon_grant",
+    ),
+    (
+        "coupon_grant_request_hash",
+        "UPDATE coupon_grant SET request_hash = NULL",
     ),
     (
         "grant_recipient_once",
