@@ -105,6 +105,13 @@ pub fn of_line(discounts: &[Discount], line_no: i32) -> (i64, i64) {
     })
 }
 
+/// What place `seq` (from 0) of a line with `quantity` places gets of what is taken off the line: the first places get what does not divide.
+#[must_use]
+pub fn place_share(amount: i64, quantity: i64, seq: i64) -> i64 {
+    let quantity = quantity.max(1);
+    amount / quantity + i64::from(seq < amount % quantity)
+}
+
 /// Discounts that do not fit the lines they were asked for: a fault of whoever made them.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum Misfit {

@@ -1,6 +1,7 @@
 //! Tickets: what a code says ([`code`]), who may have signed it ([`keys`]), how it is drawn ([`qr`]).
 
 use chrono::{DateTime, Utc};
+use mesh::money::Money;
 use uuid::Uuid;
 
 pub mod code;
@@ -61,4 +62,6 @@ pub struct Ticket {
     pub code: String,
     /// When it was issued.
     pub create_time: DateTime<Utc>,
+    /// What was paid for it.
+    pub paid: Money,
 }

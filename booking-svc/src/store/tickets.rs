@@ -5,10 +5,12 @@ use diesel::QueryResult;
 use diesel::deserialize::QueryableByName;
 use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
+use mesh::money::Money;
 use mesh::pg::Connection;
 use uuid::Uuid;
 
-use super::{broken, count as counted};
+use super::{broken, count as counted, currency};
+use crate::domain::price::place_share;
 use crate::domain::ticket::{Ticket, TicketState};
 
 /// A ticket to be issued.
@@ -70,10 +72,20 @@ struct TicketRow {
     code: String,
     #[diesel(sql_type = Timestamptz)]
     create_time: DateTime<Utc>,
+    #[diesel(sql_type = BigInt)]
+    unit_amount: i64,
+    #[diesel(sql_type = Integer)]
+    quantity: i32,
+    #[diesel(sql_type = BigInt)]
+    discount: i64,
+    #[diesel(sql_type = Text)]
+    currency: String,
 }
 
 impl TicketRow {
     fn into_ticket(self) -> QueryResult<Ticket> {
+        let (quantity, seq) = (self.quantity.into(), self.seq.into());
+        let paid = self.unit_amount - place_share(self.discount, quantity, seq);
         let unknown = || broken(format!("ticket state {:?}", self.state));
         Ok(Ticket {
             state: TicketState::parse(&self.state).ok_or_else(unknown)?,
@@ -91,14 +103,17 @@ impl TicketRow {
             key_id: counted(self.key_id)?,
             code: self.code,
             create_time: self.create_time,
+            paid: Money::new(paid, currency(&self.currency)?),
         })
     }
 }
 
 const SELECT: &str = "SELECT t.ticket_id, t.booking_id, t.line_no, t.seq, t.account_id, t.performance_id, t.ord, \
      u.zone, coalesce(u.row_name, '') AS row_name, coalesce(u.number, '') AS number, u.grade, t.state, t.key_id, t.code, \
-     t.create_time FROM ticket t JOIN performance f USING (performance_id) \
-     JOIN hall_unit u ON u.hall_id = f.hall_id AND u.ord = t.ord";
+     t.create_time, l.unit_amount, l.quantity, b.currency::text, coalesce((SELECT sum(d.amount) FROM booking_discount d \
+     WHERE d.booking_id = t.booking_id AND d.line_no = t.line_no), 0)::bigint AS discount \
+     FROM ticket t JOIN performance f USING (performance_id) JOIN hall_unit u ON u.hall_id = f.hall_id AND u.ord = t.ord \
+     JOIN booking b USING (booking_id) JOIN booking_line l USING (booking_id, line_no)";
 
 /// One ticket.
 pub async fn get(connection: &mut Connection, ticket_id: Uuid) -> QueryResult<Option<Ticket>> {

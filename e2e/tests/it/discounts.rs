@@ -196,7 +196,10 @@ async fn what_is_quoted_is_paid_and_stays_with_the_lines() {
         total: won(89_999),
     };
     mesh.pay(&buyer, &order, "approve").await;
-    mesh.tickets(&buyer, booking_id, 2).await;
+    let tickets = mesh.tickets(&buyer, booking_id, 2).await.json;
+    let paid = tickets["tickets"].as_array().unwrap().iter();
+    let paid: Vec<&Value> = paid.map(|ticket| &ticket["paid"]).collect();
+    assert_eq!(paid, [&won(44_999), &won(45_000)]);
     mesh.quiesce().await;
     let again = mesh.ask(&call).await;
     assert_eq!(again.at("/booking/state"), "BOOKING_STATE_CONFIRMED");

@@ -1,4 +1,5 @@
 use mesh::money::{Currency, Money};
+use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
@@ -74,5 +75,18 @@ fn what_does_not_fit_the_lines_is_refused() {
         ),
     ] {
         assert_eq!(check(&lines, &discounts), Err(misfit), "{discounts:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_places_of_a_line_bear_its_discount_together(
+        (quantity, unit, amount) in (1_i64..=50, 0_i64..=100_000)
+            .prop_flat_map(|(quantity, unit)| (Just(quantity), Just(unit), 0..=quantity * unit))
+    ) {
+        let shares: Vec<i64> = (0..quantity).map(|seq| place_share(amount, quantity, seq)).collect();
+        prop_assert_eq!(shares.iter().sum::<i64>(), amount);
+        prop_assert!(shares.iter().all(|share| (0..=unit).contains(share)));
+        prop_assert!(shares.windows(2).all(|two| (0..=1).contains(&(two[0] - two[1]))));
     }
 }

@@ -82,6 +82,7 @@ pub(in crate::grpc) fn ticket(ticket: Ticket) -> pb::Ticket {
         code,
         key_id: u32::from(ticket.key_id),
         create_time: Some(timestamp(ticket.create_time)),
+        paid: Some(ticket.paid.into()),
     }
 }
 
