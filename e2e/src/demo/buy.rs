@@ -223,7 +223,7 @@ fn lines_to_paste(stage: &Stage, buyer: &Person, booking_id: &str, tickets: &Ans
         "dev/tools\n"
     };
     format!(
-        "Paste these (the token lives for an hour):\n\n\
+        "Paste these while `make run` is in another terminal (the token lives for an hour):\n\n\
          TOKEN={token}\n\
          curl -s -H \"authorization: Bearer $TOKEN\" {edge}/v1/bookings/{booking_id}\n\
          curl -sN -H \"authorization: Bearer $TOKEN\" -H 'accept: text/event-stream' {edge}/v1/bookings/{booking_id}:watch\n\
