@@ -162,7 +162,7 @@ pub(super) async fn establish(
     })
 }
 
-/// A connection that ends when the server keeps silent, unless the URL says otherwise.
+/// A connection that ends when the server keeps silent: after `silence`, or after the `tcp_user_timeout` that the URL sets.
 async fn connect(url: &str, silence: Duration) -> ConnectionResult<AsyncPgConnection> {
     let wrong = |error: tokio_postgres::Error| {
         ConnectionError::CouldntSetupConfiguration(Error::QueryBuilderError(Box::new(error)))
